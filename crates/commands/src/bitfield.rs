@@ -1,0 +1,6 @@
+//! Bitfields.
+
+use crate::table::Command;
+
+/// This family.
+pub(crate) static COMMANDS: &[&Command] = &[];

@@ -1,0 +1,6 @@
+//! COMMAND and its subcommands.
+
+use crate::table::Command;
+
+/// This family.
+pub(crate) static COMMANDS: &[&Command] = &[];

@@ -1,0 +1,6 @@
+//! DEBUG: what test suites need.
+
+use crate::table::Command;
+
+/// This family.
+pub(crate) static COMMANDS: &[&Command] = &[];

@@ -1,0 +1,38 @@
+//! Errors of commands, each with the text that Redis sends.
+
+use engine::WrongType;
+
+/// Why a command failed. `Display` gives the error reply, its code first.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A key holds another kind of value.
+    #[error(transparent)]
+    WrongType(#[from] WrongType),
+    /// Options that are unknown, twice there or do not go together.
+    #[error("ERR syntax error")]
+    Syntax,
+    /// An argument or value is no integer of 64 bits.
+    #[error("ERR value is not an integer or out of range")]
+    NotInteger,
+    /// An argument or value is no float.
+    #[error("ERR value is not a valid float")]
+    NotFloat,
+    /// The key is needed and not there.
+    #[error("ERR no such key")]
+    NoSuchKey,
+    /// The wrong number of arguments for the command of this name (`get`, `client|kill`).
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    Arity(String),
+    /// An offset is out of range.
+    #[error("ERR offset is out of range")]
+    Offset,
+    /// A database number is out of range.
+    #[error("ERR DB index is out of range")]
+    DbIndex,
+    /// Any other: the whole text.
+    #[error("{0}")]
+    Text(&'static str),
+    /// Any other, made up at run time: the whole text.
+    #[error("{0}")]
+    Message(String),
+}

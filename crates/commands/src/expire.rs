@@ -1,0 +1,6 @@
+//! Expiry.
+
+use crate::table::Command;
+
+/// This family.
+pub(crate) static COMMANDS: &[&Command] = &[];

@@ -1,0 +1,30 @@
+//! Every command: a row of the table and a function, one file a family.
+
+mod bitfield;
+mod bitmap;
+mod client;
+mod command;
+mod config;
+mod connection;
+mod ctx;
+mod debug;
+mod error;
+mod expire;
+mod generic;
+mod host;
+mod info;
+mod keys;
+mod object;
+mod scan;
+mod server;
+mod session;
+mod string;
+mod string_compare;
+mod table;
+
+pub use ctx::Ctx;
+pub use error::Error;
+pub use host::Host;
+pub use keys::{FindKeys, KeySpec, Search};
+pub use session::Session;
+pub use table::{Command, Locks, Outcome, find, flags, table};

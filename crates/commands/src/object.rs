@@ -1,0 +1,6 @@
+//! OBJECT.
+
+use crate::table::Command;
+
+/// This family.
+pub(crate) static COMMANDS: &[&Command] = &[];

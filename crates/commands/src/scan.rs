@@ -1,0 +1,6 @@
+//! Going through the keyspace: KEYS, SCAN.
+
+use crate::table::Command;
+
+/// This family.
+pub(crate) static COMMANDS: &[&Command] = &[];

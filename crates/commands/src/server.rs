@@ -1,0 +1,6 @@
+//! The server as a whole.
+
+use crate::table::Command;
+
+/// This family.
+pub(crate) static COMMANDS: &[&Command] = &[];

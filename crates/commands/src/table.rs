@@ -1,0 +1,164 @@
+//! The command table: what a row holds, and how a row is found by its name.
+//!
+//! Everything that is told about commands derives from it: dispatch, COMMAND, ACL categories, the client's
+//! completion and hints.
+
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::keys::KeySpec;
+
+/// What a command's function returns: its reply is written, or it failed before it changed anything.
+pub type Outcome = Result<(), Error>;
+
+/// Which stripes a command needs held while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locks {
+    /// None, or it goes through the keyspace in steps (SCAN).
+    Nothing,
+    /// Those of its keys, found by its key specifications.
+    Keys,
+    /// All of them (FLUSHALL, SWAPDB).
+    Everything,
+}
+
+/// Properties of a command, as COMMAND INFO lists them; a row holds their sum.
+pub mod flags {
+    /// May change data.
+    pub const WRITE: u32 = 1 << 0;
+    /// Changes no data.
+    pub const READONLY: u32 = 1 << 1;
+    /// Refused when memory is short.
+    pub const DENYOOM: u32 = 1 << 2;
+    /// For administrators.
+    pub const ADMIN: u32 = 1 << 3;
+    /// About pub/sub.
+    pub const PUBSUB: u32 = 1 << 4;
+    /// Not from scripts.
+    pub const NOSCRIPT: u32 = 1 << 5;
+    /// May block its client.
+    pub const BLOCKING: u32 = 1 << 6;
+    /// Allowed while data is loaded.
+    pub const LOADING: u32 = 1 << 7;
+    /// Allowed on a replica whose data is stale.
+    pub const STALE: u32 = 1 << 8;
+    /// Not shown to MONITOR.
+    pub const SKIP_MONITOR: u32 = 1 << 9;
+    /// Not in the slow log.
+    pub const SKIP_SLOWLOG: u32 = 1 << 10;
+    /// Takes constant or logarithmic time.
+    pub const FAST: u32 = 1 << 11;
+    /// Allowed before the client has authenticated.
+    pub const NO_AUTH: u32 = 1 << 12;
+    /// May be sent to a replica though it may write.
+    pub const MAY_REPLICATE: u32 = 1 << 13;
+    /// Not in MULTI.
+    pub const NO_MULTI: u32 = 1 << 14;
+    /// Its keys are found by looking at other arguments.
+    pub const MOVABLEKEYS: u32 = 1 << 15;
+    /// Works on nodes whatever keys they hold; for the commands about a process.
+    pub const ALLOW_BUSY: u32 = 1 << 16;
+    /// May run during an asynchronous load.
+    pub const NO_ASYNC_LOADING: u32 = 1 << 17;
+    /// A replica passes it on.
+    pub const NO_MANDATORY_KEYS: u32 = 1 << 18;
+    /// Reply that errors are not logged with its arguments, for they may hold secrets.
+    pub const PROTECTED: u32 = 1 << 19;
+    /// A sentinel has it too.
+    pub const SENTINEL: u32 = 1 << 20;
+    /// Touches arbitrary keys, not named by its arguments.
+    pub const TOUCHES_ARBITRARY_KEYS: u32 = 1 << 21;
+}
+
+/// One row: all there is to know about one command or subcommand.
+#[derive(Debug)]
+pub struct Command {
+    /// Its name as on the wire, in lower case; for a subcommand without its container's.
+    pub name: &'static str,
+    /// Arguments with the name, exactly; at least, when negative.
+    pub arity: i16,
+    /// Sum of [`flags`].
+    pub flags: u32,
+    /// ACL categories beyond those that follow from `flags`, each with its `@`, parted by spaces.
+    pub categories: &'static str,
+    /// Where its keys are.
+    pub keys: &'static [KeySpec],
+    /// Which stripes it needs.
+    pub locks: Locks,
+    /// The function; of a container: what runs when no subcommand fits.
+    pub run: fn(&mut Ctx<'_, '_>) -> Outcome,
+    /// Subcommands of a container.
+    pub subcommands: &'static [&'static Command],
+    /// One line that says what it does.
+    pub summary: &'static str,
+    /// The first version of Redis (or the store named) that had it.
+    pub since: &'static str,
+    /// The documentation's group: `string`, `generic`, `connection`, `server` ...
+    pub group: &'static str,
+    /// Its cost.
+    pub complexity: &'static str,
+    /// Its arguments: words are arguments, capitals tokens, `[]` optional, `|` or, `...` once or more.
+    pub syntax: &'static str,
+    /// A dialogue as `ebbtide cli` shows it, `> ` before each command; a test runs it in an empty store.
+    pub example: &'static str,
+    /// Changes since its first version: pairs of version and change.
+    pub history: &'static [(&'static str, &'static str)],
+    /// Hints for clients that talk to a cluster, such as `request_policy:all_shards`.
+    pub tips: &'static [&'static str],
+    /// Version since which it is deprecated, and what to use instead.
+    pub deprecated: Option<(&'static str, &'static str)>,
+}
+
+impl Command {
+    /// What a row says when it says nothing.
+    pub const BLANK: Command = Command {
+        name: "",
+        arity: 0,
+        flags: 0,
+        categories: "",
+        keys: &[],
+        locks: Locks::Nothing,
+        run: |_| Ok(()),
+        subcommands: &[],
+        summary: "",
+        since: "",
+        group: "",
+        complexity: "",
+        syntax: "",
+        example: "",
+        history: &[],
+        tips: &[],
+        deprecated: None,
+    };
+
+    /// Whether the row has every one of `flags`.
+    pub fn is(&self, flags: u32) -> bool {
+        self.flags & flags == flags
+    }
+}
+
+/// All commands, family by family.
+pub fn table() -> impl Iterator<Item = &'static Command> {
+    let families: [&'static [&'static Command]; 15] = [
+        crate::string::COMMANDS,
+        crate::string_compare::COMMANDS,
+        crate::bitmap::COMMANDS,
+        crate::bitfield::COMMANDS,
+        crate::generic::COMMANDS,
+        crate::scan::COMMANDS,
+        crate::object::COMMANDS,
+        crate::expire::COMMANDS,
+        crate::connection::COMMANDS,
+        crate::client::COMMANDS,
+        crate::command::COMMANDS,
+        crate::config::COMMANDS,
+        crate::info::COMMANDS,
+        crate::server::COMMANDS,
+        crate::debug::COMMANDS,
+    ];
+    families.into_iter().flatten().copied()
+}
+
+/// The command called `name`, in whatever case.
+pub fn find(name: &[u8]) -> Option<&'static Command> {
+    table().find(|c| c.name.as_bytes().eq_ignore_ascii_case(name))
+}

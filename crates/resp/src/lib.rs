@@ -1,0 +1,11 @@
+//! Bytes to requests and replies to bytes: RESP2, RESP3 and inline commands, without any I/O.
+//!
+//! The protocol is <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
+
+mod args;
+mod reply;
+mod request;
+
+pub use args::{Args, ArgsBuf, Span};
+pub use reply::{Deferred, Reply};
+pub use request::{Limits, Parser, ProtocolError};

@@ -1,0 +1,208 @@
+//! Replies written straight into an output buffer, in the protocol version the client asked for.
+
+/// Writes replies to the end of a buffer it owns. RESP3 types fall back to what Redis sends in RESP2.
+#[derive(Debug, Default)]
+pub struct Reply {
+    out: Vec<u8>,
+    resp3: bool,
+}
+
+/// The place of an aggregate whose length is not known yet; see [`Reply::array_deferred`].
+#[derive(Debug)]
+#[must_use = "an aggregate that is never closed leaves the reply without its header"]
+pub struct Deferred {
+    at: usize,
+}
+
+impl Reply {
+    /// An empty buffer that writes RESP2.
+    pub fn new() -> Reply {
+        Reply::default()
+    }
+
+    /// Chooses RESP3 (`true`) or RESP2 for what is written from now on.
+    #[inline]
+    pub fn set_resp3(&mut self, resp3: bool) {
+        self.resp3 = resp3;
+    }
+
+    /// Whether RESP3 is written.
+    pub fn resp3(&self) -> bool {
+        self.resp3
+    }
+
+    /// The bytes written so far.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// The buffer itself, for whoever sends or empties it.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// How many bytes are written.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether nothing is written.
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// Takes back everything written after the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.out.truncate(len);
+    }
+
+    /// `+OK`.
+    #[inline]
+    pub fn ok(&mut self) {
+        self.out.extend_from_slice(b"+OK\r\n");
+    }
+
+    /// A status such as `QUEUED`; it must not hold a line break.
+    pub fn simple(&mut self, status: &str) {
+        self.out.push(b'+');
+        self.out.extend_from_slice(status.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// An error: `text` starts with its code (`ERR ...`). Line breaks become spaces, as Redis does it.
+    pub fn error(&mut self, text: &str) {
+        self.out.push(b'-');
+        let trimmed = text.trim_end_matches(['\r', '\n']);
+        self.out.extend(trimmed.bytes().map(|b| if b == b'\r' || b == b'\n' { b' ' } else { b }));
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// An integer.
+    #[inline]
+    pub fn int(&mut self, n: i64) {
+        self.header(b':', n);
+    }
+
+    /// A string of any bytes.
+    #[inline]
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.out.reserve(bytes.len() + 16);
+        self.header(b'$', bytes.len() as i64);
+        self.out.extend_from_slice(bytes);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// An integer as a string.
+    pub fn bulk_int(&mut self, n: i64) {
+        let mut digits = itoa::Buffer::new();
+        self.bulk(digits.format(n).as_bytes());
+    }
+
+    /// No value: `_` in RESP3, the null string in RESP2.
+    #[inline]
+    pub fn null(&mut self) {
+        self.out.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
+    }
+
+    /// No value where an array was to come: `_` in RESP3, the null array in RESP2.
+    pub fn null_array(&mut self) {
+        self.out.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
+    }
+
+    /// The header of an array of `n` replies, which follow.
+    #[inline]
+    pub fn array(&mut self, n: usize) {
+        self.header(b'*', n as i64);
+    }
+
+    /// The header of a map of `n` pairs: in RESP2 an array of `2 * n`.
+    pub fn map(&mut self, n: usize) {
+        if self.resp3 { self.header(b'%', n as i64) } else { self.header(b'*', 2 * n as i64) }
+    }
+
+    /// The header of a set of `n` members: in RESP2 an array.
+    pub fn set(&mut self, n: usize) {
+        self.header(if self.resp3 { b'~' } else { b'*' }, n as i64);
+    }
+
+    /// The header of a push message of `n` parts: in RESP2 an array.
+    pub fn push(&mut self, n: usize) {
+        self.header(if self.resp3 { b'>' } else { b'*' }, n as i64);
+    }
+
+    /// A truth value: in RESP2 the integer 1 or 0.
+    pub fn bool(&mut self, b: bool) {
+        match (self.resp3, b) {
+            (true, true) => self.out.extend_from_slice(b"#t\r\n"),
+            (true, false) => self.out.extend_from_slice(b"#f\r\n"),
+            (false, b) => self.int(i64::from(b)),
+        }
+    }
+
+    /// A double in its shortest form that reads back the same (`inf`, `-inf`, `nan` spelled out):
+    /// in RESP2 a string.
+    pub fn double(&mut self, d: f64) {
+        let mut digits = zmij::Buffer::new();
+        let text = match d {
+            d if d.is_nan() => "nan",
+            d if d == f64::INFINITY => "inf",
+            d if d == f64::NEG_INFINITY => "-inf",
+            d => digits.format_finite(d),
+        };
+        let text = text.strip_suffix(".0").unwrap_or(text);
+        if self.resp3 {
+            self.out.push(b',');
+            self.out.extend_from_slice(text.as_bytes());
+            self.out.extend_from_slice(b"\r\n");
+        } else {
+            self.bulk(text.as_bytes());
+        }
+    }
+
+    /// Text with its three-letter format (`txt`, `mkd`): in RESP2 a plain string.
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        debug_assert_eq!(format.len(), 3, "a verbatim string's format has three letters");
+        if !self.resp3 {
+            return self.bulk(text);
+        }
+        self.header(b'=', text.len() as i64 + 4);
+        self.out.extend_from_slice(format.as_bytes());
+        self.out.push(b':');
+        self.out.extend_from_slice(text);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// Starts an array whose length is given later to [`Reply::close_array`].
+    pub fn array_deferred(&mut self) -> Deferred {
+        Deferred { at: self.out.len() }
+    }
+
+    /// Puts the header of an array of `n` elements before what was written since `deferred`.
+    pub fn close_array(&mut self, deferred: Deferred, n: usize) {
+        self.close(deferred, b'*', n);
+    }
+
+    /// Puts the header of a map of `n` pairs before what was written since `deferred`.
+    pub fn close_map(&mut self, deferred: Deferred, n: usize) {
+        if self.resp3 { self.close(deferred, b'%', n) } else { self.close(deferred, b'*', 2 * n) }
+    }
+
+    fn close(&mut self, deferred: Deferred, kind: u8, n: usize) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(n);
+        let header = [&[kind], digits.as_bytes(), b"\r\n"].concat();
+        self.out.splice(deferred.at..deferred.at, header);
+    }
+
+    #[inline]
+    fn header(&mut self, kind: u8, n: i64) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(n).as_bytes();
+        self.out.reserve(digits.len() + 3);
+        self.out.push(kind);
+        self.out.extend_from_slice(digits);
+        self.out.extend_from_slice(b"\r\n");
+    }
+}
