@@ -1,6 +1,7 @@
 //! Errors of commands, each with the text that Redis sends.
 
 use engine::WrongType;
+use resp::Reply;
 
 /// Why a command failed. `Display` gives the error reply, its code first.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,4 +36,18 @@ pub enum Error {
     /// Any other, made up at run time: the whole text.
     #[error("{0}")]
     Message(String),
+    /// Any other that repeats bytes of the request: the whole text.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Bytes(Box<[u8]>),
+}
+
+impl Error {
+    /// Writes the error as a reply.
+    pub fn reply(&self, reply: &mut Reply) {
+        match self {
+            Error::Text(text) => reply.error(text),
+            Error::Bytes(bytes) => reply.error_bytes(bytes),
+            other => reply.error(&other.to_string()),
+        }
+    }
 }

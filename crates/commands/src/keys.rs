@@ -74,7 +74,8 @@ impl KeySpec {
                 positions.extend((begin..=end.min(args.len() - 1)).step_by(step));
             }
             FindKeys::Count { count, first, step } => {
-                let n = args.get(begin + count).and_then(|n| std::str::from_utf8(n).ok()?.parse::<usize>().ok());
+                let n =
+                    args.get(begin + count).and_then(|n| std::str::from_utf8(n).ok()?.parse::<usize>().ok());
                 let from = begin + first;
                 positions.extend((from..args.len()).step_by(step).take(n.unwrap_or(0)));
             }

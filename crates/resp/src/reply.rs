@@ -73,9 +73,14 @@ impl Reply {
 
     /// An error: `text` starts with its code (`ERR ...`). Line breaks become spaces, as Redis does it.
     pub fn error(&mut self, text: &str) {
+        self.error_bytes(text.as_bytes());
+    }
+
+    /// An error whose text repeats bytes of the request, which need not be UTF-8; see [`Reply::error`].
+    pub fn error_bytes(&mut self, text: &[u8]) {
+        let end = text.iter().rposition(|&b| b != b'\r' && b != b'\n').map_or(0, |last| last + 1);
         self.out.push(b'-');
-        let trimmed = text.trim_end_matches(['\r', '\n']);
-        self.out.extend(trimmed.bytes().map(|b| if b == b'\r' || b == b'\n' { b' ' } else { b }));
+        self.out.extend(text[..end].iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }));
         self.out.extend_from_slice(b"\r\n");
     }
 

@@ -1,0 +1,147 @@
+//! From a request to its reply: finding the row, what is checked before any command runs, and the run.
+//!
+//! Pure: the server's dispatcher, an embedding program and tests take the same path.
+
+use resp::Args;
+
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::session::Session;
+use crate::table::{Command, Outcome, find, flags};
+
+/// How many bytes of what a client sent an error repeats.
+const QUOTED_BYTES_MAX: usize = 128;
+
+/// The row that `args` asks for (a subcommand's own, where there is one), once the number of arguments is
+/// right and the session may run it. Errors in the order Redis finds them: unknown, arity, authentication.
+pub fn resolve(args: Args<'_>, session: &Session) -> Result<&'static Command, Error> {
+    let command = find(args.at(0)).ok_or_else(|| unknown_command(args))?;
+    let row = match args.get(1) {
+        Some(name) if !command.subcommands.is_empty() => command
+            .subcommands
+            .iter()
+            .find(|c| c.name.as_bytes().eq_ignore_ascii_case(name))
+            .ok_or_else(|| unknown_subcommand(args.at(0), name))?,
+        _ => command,
+    };
+    if !row.takes(args.len()) {
+        let name = if std::ptr::eq(row, command) {
+            command.name.to_owned()
+        } else {
+            format!("{}|{}", command.name, row.name)
+        };
+        return Err(Error::Arity(name));
+    }
+    if !session.authenticated && !row.is(flags::NO_AUTH) {
+        return Err(Error::Text("NOAUTH Authentication required."));
+    }
+    Ok(row)
+}
+
+/// Runs `ctx.command`: its reply, or its error's, is written, and when it changed data without giving
+/// effects of its own, the request becomes its effect. The outcome is for whoever counts failures.
+pub fn run(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let reply_start = ctx.reply.len();
+    let dirty_before = ctx.db.turn.dirty;
+    let outcome = (ctx.command.run)(ctx);
+    let changed = ctx.db.turn.dirty != dirty_before;
+    match &outcome {
+        Ok(()) if changed && !ctx.rewritten => {
+            let db = ctx.db.index();
+            ctx.db.turn.effect(db, ctx.args.iter());
+        }
+        Ok(()) => {}
+        Err(error) => {
+            debug_assert!(!changed, "{} failed after a change", ctx.command.name);
+            ctx.reply.truncate(reply_start);
+            error.reply(ctx.reply);
+        }
+    }
+    outcome
+}
+
+impl Command {
+    /// Whether a request of `len` arguments, its name included, has the right number of them.
+    pub fn takes(&self, len: usize) -> bool {
+        let bound = usize::from(self.arity.unsigned_abs());
+        if self.arity < 0 { len >= bound } else { len == bound }
+    }
+}
+
+/// At most `bytes_max` of `arg`, and none from a zero byte on: as C's `%.128s` prints it.
+fn quoted(arg: &[u8], bytes_max: usize) -> &[u8] {
+    let arg = &arg[..arg.len().min(bytes_max)];
+    arg.split(|&b| b == 0).next().unwrap_or(arg)
+}
+
+fn unknown_command(args: Args<'_>) -> Error {
+    let mut tail = Vec::new();
+    for arg in args.from(1).iter() {
+        let Some(room) = QUOTED_BYTES_MAX.checked_sub(tail.len()).filter(|&room| room > 0) else { break };
+        tail.push(b'\'');
+        tail.extend_from_slice(quoted(arg, room));
+        tail.extend_from_slice(b"' ");
+    }
+    let name = quoted(args.at(0), QUOTED_BYTES_MAX);
+    Error::Bytes([b"ERR unknown command '", name, b"', with args beginning with: ", &tail].concat().into())
+}
+
+fn unknown_subcommand(container: &[u8], name: &[u8]) -> Error {
+    let name = quoted(name, QUOTED_BYTES_MAX);
+    let container = container.to_ascii_uppercase();
+    Error::Bytes([b"ERR unknown subcommand '", name, b"'. Try ", &container, b" HELP."].concat().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use resp::{ArgsBuf, Reply};
+
+    use super::*;
+
+    /// The reply to a request that is no command here.
+    fn refused(args: &[&[u8]]) -> Vec<u8> {
+        let args: ArgsBuf = args.iter().collect();
+        let error = resolve(args.args(), &Session::new(1, true)).unwrap_err();
+        let mut reply = Reply::new();
+        error.reply(&mut reply);
+        reply.bytes().to_vec()
+    }
+
+    #[test]
+    fn unknown_commands_are_named_with_the_beginning_of_their_arguments() {
+        assert_eq!(refused(&[b"foo"]), b"-ERR unknown command 'foo', with args beginning with: \r\n");
+        assert_eq!(
+            refused(&[b"fo\no\0bar", b"a\r\nb", b"\xffx\0y"]),
+            b"-ERR unknown command 'fo o', with args beginning with: 'a  b' '\xffx' \r\n"
+        );
+    }
+
+    #[test]
+    fn unknown_commands_repeat_a_bounded_part_of_the_request() {
+        let cut = |args: &[&[u8]]| refused(args).split(|&b| b == b':').next_back().unwrap().to_vec();
+        assert_eq!(cut(&[b"foo", &[b'a'; 300], b"b"]), [b" '", &[b'a'; 128][..], b"' \r\n"].concat());
+        assert_eq!(
+            cut(&[b"foo", &[b'a'; 120], b"bcdefgh", b"z"]),
+            [b" '", &[b'a'; 120][..], b"' 'bcdef' \r\n"].concat()
+        );
+        assert!(
+            refused(&[&[b'a'; 300]])
+                .starts_with(&[b"-ERR unknown command '", &[b'a'; 128][..], b"',"].concat())
+        );
+    }
+
+    #[test]
+    fn a_zero_byte_ends_what_is_quoted() {
+        assert_eq!(quoted(b"ab\0c", 128), b"ab");
+        assert_eq!(quoted(b"", 128), b"");
+        assert_eq!(quoted(b"abc", 2), b"ab");
+    }
+
+    #[test]
+    fn arity_counts_exactly_or_at_least() {
+        let exactly = Command { arity: 2, ..Command::BLANK };
+        let at_least = Command { arity: -2, ..Command::BLANK };
+        assert_eq!([1, 2, 3].map(|n| exactly.takes(n)), [false, true, false]);
+        assert_eq!([1, 2, 3].map(|n| at_least.takes(n)), [false, true, true]);
+    }
+}
