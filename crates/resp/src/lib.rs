@@ -3,9 +3,11 @@
 //! The protocol is <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
 mod args;
+mod decode;
 mod reply;
 mod request;
 
 pub use args::{Args, ArgsBuf, Span};
+pub use decode::{BULK_BYTES_MAX, DEPTH_MAX, DecodeError, Decoder, LINE_BYTES_MAX, Value};
 pub use reply::{Deferred, Reply};
 pub use request::{Limits, Parser, ProtocolError};
