@@ -1,8 +1,168 @@
 //! What commands ask of the process around the store. The server answers with sockets and files behind it,
 //! a test with neither.
 
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::lookup::Row;
+use crate::session::Session;
+
 /// The process that a command runs in.
 pub trait Host: Sync {
     /// Bytes an argument or a string value may have at most (`proto-max-bulk-len`).
     fn bulk_bytes_max(&self) -> usize;
+
+    /// The time, in microseconds since the Unix epoch.
+    fn now_us(&self) -> i64;
+
+    // -- access ---------------------------------------------------------------------------------
+
+    /// Whether clients must give a password (`requirepass`).
+    fn password_wanted(&self) -> bool;
+
+    /// Whether `password` is the default user's. Takes as long for a wrong password as for the right one.
+    fn password_fits(&self, password: &[u8]) -> bool;
+
+    /// Notes an attempt to authenticate that failed.
+    fn access_denied(&self);
+
+    // -- clients --------------------------------------------------------------------------------
+
+    /// Makes what `session` says of itself (name, library, flags, protocol, database) visible to others.
+    fn client_changed(&self, session: &Session);
+
+    /// What is known of the client `id`, while it is connected.
+    fn client(&self, id: u64) -> Option<ClientInfo>;
+
+    /// Visits every connected client, in order of their ids.
+    fn each_client(&self, visit: &mut dyn FnMut(&ClientInfo));
+
+    /// Closes the connection of client `id`: it runs no further command. Whether it was there.
+    fn close_client(&self, id: u64) -> bool;
+
+    /// Ends the wait of client `id` in a blocking command. Whether it was waiting.
+    fn unblock_client(&self, id: u64, how: Unblock) -> bool;
+
+    /// Holds up clients' commands until `until_ms` (Unix epoch). A pause that goes on is never made shorter
+    /// or weaker by another.
+    fn pause_clients(&self, until_ms: i64, what: Pause);
+
+    /// Ends every pause.
+    fn unpause_clients(&self);
+
+    // -- the process ----------------------------------------------------------------------------
+
+    /// Appends the lines of INFO's section `section` (without its heading); whether the process has it.
+    fn info_section(&self, section: &str, out: &mut String) -> bool;
+
+    /// Asks the process to end; it does so soon after the command.
+    fn shut_down(&self, request: Shutdown) -> Result<(), Error>;
+
+    /// Takes a request to end back, while that is possible.
+    fn abort_shut_down(&self) -> Result<(), Error>;
+
+    // -- debugging ------------------------------------------------------------------------------
+
+    /// Whether `session` may use DEBUG (`enable-debug-command`).
+    fn debug_allowed(&self, session: &Session) -> bool;
+
+    /// Holds up the calling worker.
+    fn sleep(&self, time: Duration);
+
+    /// Turns the removal of expired keys that nobody asks for off or on; no client sees them in any case.
+    fn set_active_expire(&self, on: bool);
+
+    /// Writes a line to the server's log.
+    fn log(&self, line: &str);
+}
+
+/// What the process knows of one connected client, as CLIENT LIST shows it.
+#[derive(Clone, Debug)]
+pub struct ClientInfo {
+    /// Its number.
+    pub id: u64,
+    /// Its own address (`ip:port`, or the socket's path with `:0`).
+    pub address: String,
+    /// The address it connected to.
+    pub local_address: String,
+    /// The connection's file descriptor.
+    pub fd: i32,
+    /// What it says of itself.
+    pub identity: Identity,
+    /// Milliseconds since it connected.
+    pub age_ms: u64,
+    /// Milliseconds since it last sent or received something.
+    pub idle_ms: u64,
+    /// It came through a unix socket.
+    pub unix_socket: bool,
+    /// It is being closed.
+    pub closing: bool,
+    /// It waits in a blocking command.
+    pub blocked: bool,
+    /// The database it chose.
+    pub db: u32,
+    /// Protocol version: 2 or 3.
+    pub resp: u8,
+    /// The command it ran last.
+    pub last_command: Option<&'static Row>,
+    /// Bytes it sent that wait to be run.
+    pub query_bytes: u64,
+    /// Bytes its query buffer has free.
+    pub query_free_bytes: u64,
+    /// Bytes of replies that wait to be sent.
+    pub output_bytes: u64,
+    /// Bytes of memory it takes, its buffers included.
+    pub memory_bytes: u64,
+    /// Bytes it sent since it connected.
+    pub total_in_bytes: u64,
+    /// Bytes it was sent since it connected.
+    pub total_out_bytes: u64,
+    /// Commands it ran since it connected.
+    pub total_commands: u64,
+}
+
+/// What a client says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The user it is authenticated as; empty: none yet.
+    pub user: Box<[u8]>,
+    /// CLIENT SETNAME's.
+    pub name: Box<[u8]>,
+    /// CLIENT SETINFO's `lib-name`.
+    pub lib_name: Box<[u8]>,
+    /// CLIENT SETINFO's `lib-ver`.
+    pub lib_ver: Box<[u8]>,
+    /// CLIENT NO-EVICT is on.
+    pub no_evict: bool,
+    /// CLIENT NO-TOUCH is on.
+    pub no_touch: bool,
+}
+
+/// Which commands a pause holds up (CLIENT PAUSE).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pause {
+    /// Those that may write.
+    Writes,
+    /// All.
+    All,
+}
+
+/// How a blocked client's wait ends (CLIENT UNBLOCK).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unblock {
+    /// As if its timeout had come.
+    Timeout,
+    /// With an error.
+    Error,
+}
+
+/// How the process is to end (SHUTDOWN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Shutdown {
+    /// Write a snapshot (`SAVE`), or none (`NOSAVE`); nothing: as the configuration says.
+    pub save: Option<bool>,
+    /// Do not wait for replicas that lag.
+    pub now: bool,
+    /// End even when writing the snapshot fails.
+    pub force: bool,
 }

@@ -21,9 +21,23 @@ pub enum Search {
 pub enum FindKeys {
     /// From the beginning to the argument `last` after it (from the request's end when negative), each `step`;
     /// a `limit` of 2 stops after half of the rest, and so on.
-    Range { last: isize, step: usize, limit: usize },
+    Range {
+        /// The last that may be one.
+        last: isize,
+        /// How far a key is from the next.
+        step: usize,
+        /// Which part of the rest is keys; 0 and 1: all of it.
+        limit: usize,
+    },
     /// The argument `count` after the beginning says how many; the first is `first` after the beginning.
-    Count { count: usize, first: usize, step: usize },
+    Count {
+        /// Where the number of keys is.
+        count: usize,
+        /// Where the first is.
+        first: usize,
+        /// How far a key is from the next.
+        step: usize,
+    },
 }
 
 /// One specification.

@@ -6,33 +6,27 @@ use resp::Args;
 
 use crate::ctx::Ctx;
 use crate::error::Error;
+use crate::lookup::{Row, find_row};
 use crate::session::Session;
-use crate::table::{Command, Outcome, find, flags};
+use crate::table::{Command, Outcome, flags};
 
 /// How many bytes of what a client sent an error repeats.
 const QUOTED_BYTES_MAX: usize = 128;
 
 /// The row that `args` asks for (a subcommand's own, where there is one), once the number of arguments is
 /// right and the session may run it. Errors in the order Redis finds them: unknown, arity, authentication.
-pub fn resolve(args: Args<'_>, session: &Session) -> Result<&'static Command, Error> {
-    let command = find(args.at(0)).ok_or_else(|| unknown_command(args))?;
+pub fn resolve(args: Args<'_>, session: &Session) -> Result<&'static Row, Error> {
+    let top = find_row(args.at(0)).ok_or_else(|| unknown_command(args))?;
     let row = match args.get(1) {
-        Some(name) if !command.subcommands.is_empty() => command
-            .subcommands
-            .iter()
-            .find(|c| c.name.as_bytes().eq_ignore_ascii_case(name))
-            .ok_or_else(|| unknown_subcommand(args.at(0), name))?,
-        _ => command,
+        Some(name) if !top.command.subcommands.is_empty() => {
+            top.subcommand(name).ok_or_else(|| unknown_subcommand(args.at(0), name))?
+        }
+        _ => top,
     };
-    if !row.takes(args.len()) {
-        let name = if std::ptr::eq(row, command) {
-            command.name.to_owned()
-        } else {
-            format!("{}|{}", command.name, row.name)
-        };
-        return Err(Error::Arity(name));
+    if !row.command.takes(args.len()) {
+        return Err(Error::Arity(row.full_name()));
     }
-    if !session.authenticated && !row.is(flags::NO_AUTH) {
+    if !session.authenticated && !row.command.is(flags::NO_AUTH) {
         return Err(Error::Text("NOAUTH Authentication required."));
     }
     Ok(row)

@@ -1,4 +1,4 @@
-//! The command table: what a row holds, and how a row is found by its name.
+//! The command table: what a row holds, and all the rows.
 //!
 //! Everything that is told about commands derives from it: dispatch, COMMAND, ACL categories, the client's
 //! completion and hints.
@@ -137,28 +137,25 @@ impl Command {
 }
 
 /// All commands, family by family.
-pub fn table() -> impl Iterator<Item = &'static Command> {
-    let families: [&'static [&'static Command]; 15] = [
-        crate::string::COMMANDS,
-        crate::string_compare::COMMANDS,
-        crate::bitmap::COMMANDS,
-        crate::bitfield::COMMANDS,
-        crate::generic::COMMANDS,
-        crate::scan::COMMANDS,
-        crate::object::COMMANDS,
-        crate::expire::COMMANDS,
-        crate::connection::COMMANDS,
-        crate::client::COMMANDS,
-        crate::command::COMMANDS,
-        crate::config::COMMANDS,
-        crate::info::COMMANDS,
-        crate::server::COMMANDS,
-        crate::debug::COMMANDS,
-    ];
-    families.into_iter().flatten().copied()
-}
+pub(crate) static FAMILIES: [&[&Command]; 15] = [
+    crate::string::COMMANDS,
+    crate::string_compare::COMMANDS,
+    crate::bitmap::COMMANDS,
+    crate::bitfield::COMMANDS,
+    crate::generic::COMMANDS,
+    crate::scan::COMMANDS,
+    crate::object::COMMANDS,
+    crate::expire::COMMANDS,
+    crate::connection::COMMANDS,
+    crate::client::COMMANDS,
+    crate::command::COMMANDS,
+    crate::config::COMMANDS,
+    crate::info::COMMANDS,
+    crate::server::COMMANDS,
+    crate::debug::COMMANDS,
+];
 
-/// The command called `name`, in whatever case.
-pub fn find(name: &[u8]) -> Option<&'static Command> {
-    table().find(|c| c.name.as_bytes().eq_ignore_ascii_case(name))
+/// All commands, family by family; subcommands are found in their containers.
+pub fn table() -> impl Iterator<Item = &'static Command> {
+    FAMILIES.into_iter().flatten().copied()
 }
