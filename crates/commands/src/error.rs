@@ -30,6 +30,9 @@ pub enum Error {
     /// A database number is out of range.
     #[error("ERR DB index is out of range")]
     DbIndex,
+    /// A time to live or moment that is not positive or does not fit in 64 bits, in the command of this name.
+    #[error("ERR invalid expire time in '{0}' command")]
+    ExpireTime(&'static str),
     /// Any other: the whole text.
     #[error("{0}")]
     Text(&'static str),
