@@ -48,6 +48,13 @@ impl<'a> Ctx<'a, '_> {
         self.db.turn.event(class, event, db, key);
     }
 
+    /// Notes one more event of a change that [`Ctx::changed`] has counted.
+    #[inline]
+    pub fn event(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
+        let db = self.db.index();
+        self.db.turn.event(class, event, db, key);
+    }
+
     /// Gives an effect in place of the request: what makes the same change whenever it is run. Relative times
     /// become absolute, random choices become what was chosen. To be called once or more, in order.
     pub fn effect(&mut self, args: &[&[u8]]) {

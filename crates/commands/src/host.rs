@@ -15,6 +15,13 @@ pub trait Host: Sync {
     /// The time, in microseconds since the Unix epoch.
     fn now_us(&self) -> i64;
 
+    /// Whether the values that `removal` removes are freed by another thread.
+    fn frees_later(&self, removal: Removal) -> bool;
+
+    /// Whether keys' access metadata counts how often they are used (`maxmemory-policy` with `lfu`), not when
+    /// they were last.
+    fn tracks_frequency(&self) -> bool;
+
     // -- access ---------------------------------------------------------------------------------
 
     /// Whether clients must give a password (`requirepass`).
@@ -74,6 +81,19 @@ pub trait Host: Sync {
 
     /// Writes a line to the server's log.
     fn log(&self, line: &str);
+}
+
+/// What removes values, for the directives that say who frees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// DEL (`lazyfree-lazy-user-del`).
+    Del,
+    /// FLUSHALL or FLUSHDB that says neither ASYNC nor SYNC (`lazyfree-lazy-user-flush`).
+    Flush,
+    /// A command that writes over a key, such as RENAME (`lazyfree-lazy-server-del`).
+    Overwrite,
+    /// A deadline that has come (`lazyfree-lazy-expire`).
+    Expiry,
 }
 
 /// What the process knows of one connected client, as CLIENT LIST shows it.

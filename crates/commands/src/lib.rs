@@ -12,6 +12,8 @@ mod debug;
 mod error;
 mod expire;
 mod generic;
+mod glob;
+mod help;
 mod host;
 mod info;
 mod keys;
@@ -28,7 +30,8 @@ mod table;
 
 pub use ctx::Ctx;
 pub use error::Error;
-pub use host::{ClientInfo, Host, Identity, Pause, Shutdown, Unblock};
+pub use glob::{Case, glob_matches};
+pub use host::{ClientInfo, Host, Identity, Pause, Removal, Shutdown, Unblock};
 pub use keys::{FindKeys, KeySpec, Positions, Search};
 pub use lookup::{ROWS, Row, find, find_row, rows};
 pub use run::{resolve, run};

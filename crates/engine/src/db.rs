@@ -83,7 +83,14 @@ impl<'a, 's> Db<'a, 's> {
         todo!()
     }
 
-    /// The live entry of `key`, without any trace (TTL, TYPE, OBJECT and the like).
+    /// The live entry of `key`, for a command that asks about the key, not its value (EXISTS, TYPE, TTL):
+    /// counts a hit or a miss, but not as an access.
+    pub fn look(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
+        let _ = key;
+        todo!()
+    }
+
+    /// The live entry of `key`, without any trace (OBJECT and the like).
     pub fn peek(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
         let _ = key;
         todo!()
