@@ -260,7 +260,7 @@ pub struct CommandTotals {
 }
 
 impl Stats {
-    /// Counters for `workers` workers, and for `others`: threads besides them that remove expired keys.
+    /// Counters for `workers` workers.
     pub fn new(workers: usize) -> Stats {
         Stats {
             workers: (0..workers).map(|_| WorkerStats::new()).collect(),
