@@ -1,5 +1,1 @@
 //! All that touches the operating system.
-
-pub mod clients;
-pub mod histogram;
-pub mod stats;
