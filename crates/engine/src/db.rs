@@ -2,10 +2,14 @@
 //!
 //! Every look-up hides, and removes, a key whose deadline has come.
 
+use crate::access;
+use crate::entry::{Entry, EntryBox, Payload};
 use crate::held::Held;
 use crate::key::Key;
-use crate::turn::Turn;
-use crate::value::{Entry, Owned, Str, WrongType};
+use crate::store::{STRIPES, expired};
+use crate::table::{Position, Table};
+use crate::turn::{EventClass, Garbage, Turn};
+use crate::value::{Owned, Str, WrongType, canonical_int};
 
 /// What becomes of a key's deadline when its value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +34,12 @@ pub enum Free {
 /// How [`Db::scan`] goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scan {
-    /// Where the next call starts; 0 when all has been seen.
+    /// Where the next call starts; 0 when all has been seen. Below 2^48.
     pub cursor: u64,
 }
+
+/// A cursor is the top 48 bits of a hash.
+const CURSOR_SHIFT: u32 = 16;
 
 /// One database of the store, seen through held stripes during one command.
 #[derive(Debug)]
@@ -45,26 +52,33 @@ pub struct Db<'a, 's> {
 
 impl<'a, 's> Db<'a, 's> {
     /// Database `index` through `held`.
+    ///
+    /// # Panics
+    /// Panics when the store has no such database.
+    #[inline]
     pub fn new(held: &'a mut Held<'s>, turn: &'a mut Turn, index: u32) -> Db<'a, 's> {
+        assert!(index < held.store().databases(), "a session's database is one of the store's");
         Db { held, turn, index }
     }
 
     /// The database's number.
+    #[inline]
     pub fn index(&self) -> u32 {
         self.index
     }
 
     /// How many databases the store has.
     pub fn databases(&self) -> u32 {
-        todo!()
+        self.held.store().databases()
     }
 
     /// The same stripes, another database.
     pub fn at(&mut self, index: u32) -> Db<'_, 's> {
-        Db { held: self.held, turn: self.turn, index }
+        Db::new(self.held, self.turn, index)
     }
 
     /// `bytes` as a key.
+    #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         self.held.store().key(bytes)
     }
@@ -72,112 +86,254 @@ impl<'a, 's> Db<'a, 's> {
     // -- reading ------------------------------------------------------------------------------
 
     /// The live entry of `key`, for a command that reads: counts a hit or a miss, and as an access.
+    #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
-        let _ = key;
-        todo!()
+        let at = self.found(key)?;
+        Some(self.touch(key, at))
+    }
+
+    /// [`Db::find`], counted as a hit or a miss.
+    #[inline]
+    fn found(&mut self, key: Key<'_>) -> Option<Position> {
+        let at = self.find(key);
+        match at {
+            Some(_) => self.turn.hits += 1,
+            None => {
+                self.turn.misses += 1;
+                self.turn.event(EventClass::KeyMiss, "keymiss", self.index, key.bytes);
+            }
+        }
+        at
     }
 
     /// The live entry of `key`, for a command that is going to write: counts as an access only.
+    #[inline]
     pub fn write(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
-        let _ = key;
-        todo!()
+        let at = self.find(key)?;
+        Some(self.touch(key, at))
     }
 
     /// The live entry of `key`, for a command that asks about the key, not its value (EXISTS, TYPE, TTL):
     /// counts a hit or a miss, but not as an access.
     pub fn look(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
-        let _ = key;
-        todo!()
+        let at = self.found(key)?;
+        Some(self.table(key)?.entry(at))
     }
 
     /// The live entry of `key`, without any trace (OBJECT and the like).
+    #[inline]
     pub fn peek(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
-        let _ = key;
-        todo!()
+        let at = self.find(key)?;
+        Some(self.table(key)?.entry(at))
     }
 
     /// [`Db::read`] of a string.
+    #[inline]
     pub fn read_string(&mut self, key: Key<'_>) -> Result<Option<Str<'_>>, WrongType> {
         self.read(key).map(Entry::string).transpose()
     }
 
     /// [`Db::write`] of a string.
+    #[inline]
     pub fn write_string(&mut self, key: Key<'_>) -> Result<Option<Str<'_>>, WrongType> {
         self.write(key).map(Entry::string).transpose()
+    }
+
+    #[inline]
+    fn table(&mut self, key: Key<'_>) -> Option<&mut Table> {
+        self.held.of_hash(key.hash).1.table_mut(self.index)
+    }
+
+    /// Finds `key` while it is live; removes it when its deadline has come.
+    #[inline]
+    fn find(&mut self, key: Key<'_>) -> Option<Position> {
+        let now_ms = self.turn.now_ms;
+        let table = self.table(key)?;
+        let at = table.find(key)?;
+        if table.entry(at).deadline_ms().is_none_or(|deadline_ms| deadline_ms > now_ms) {
+            return Some(at);
+        }
+        self.remove_expired(key, at);
+        None
+    }
+
+    #[cold]
+    fn remove_expired(&mut self, key: Key<'_>, at: Position) {
+        if !self.turn.keep_expired
+            && let Some(entry) = self.remove_at(key, at)
+        {
+            expired(self.turn, self.index, entry);
+        }
+    }
+
+    /// Notes an access to the entry at `at`.
+    #[inline]
+    fn touch(&mut self, key: Key<'_>, at: Position) -> Entry<'_> {
+        let (policy, now_ms, no_touch) = (self.turn.access, self.turn.now_ms, self.turn.no_touch);
+        let table = self.held.of_hash(key.hash).1.table_mut(self.index).expect("the entry's table is there");
+        if !no_touch {
+            let before = table.entry(at).access();
+            let after = access::touched(before, policy, now_ms, &mut self.turn.rng);
+            // Unchanged mostly: then the entry's cache line stays clean.
+            if after != before {
+                table.entry_mut(at, |e| e.set_access(after));
+            }
+        }
+        table.entry(at)
     }
 
     // -- writing ------------------------------------------------------------------------------
 
     /// Makes `key` the string `value`, whatever it was. Bytes that are a canonical integer are kept as one.
     /// A new key is an event of class `New`, noted here.
+    #[inline]
     pub fn set_string(&mut self, key: Key<'_>, value: &[u8], deadline: Deadline) {
-        let _ = (key, value, deadline);
-        todo!()
+        let payload = canonical_int(value).map_or(Payload::Bytes { bytes: value, raw: false }, Payload::Int);
+        self.set(key, payload, deadline);
     }
 
     /// Makes `key` the integer `n`, whatever it was.
+    #[inline]
     pub fn set_int(&mut self, key: Key<'_>, n: i64, deadline: Deadline) {
-        let _ = (key, n, deadline);
-        todo!()
+        self.set(key, Payload::Int(n), deadline);
     }
 
     /// Makes `key` the string `value` and keeps it as bytes, even when it is an integer in form (APPEND,
     /// SETRANGE, SETBIT and the like make such values: OBJECT ENCODING says `raw`).
     pub fn set_raw(&mut self, key: Key<'_>, value: &[u8], deadline: Deadline) {
-        let _ = (key, value, deadline);
-        todo!()
+        self.set(key, Payload::Bytes { bytes: value, raw: true }, deadline);
+    }
+
+    #[inline]
+    fn set(&mut self, key: Key<'_>, value: Payload<'_>, deadline: Deadline) {
+        let access = access::fresh(self.turn.access, self.turn.now_ms);
+        let Some(at) = self.find(key) else {
+            let deadline_ms = if let Deadline::At(at) = deadline { Some(at) } else { None };
+            return self.insert(key, EntryBox::new(key.bytes, value, deadline_ms, access));
+        };
+        let store = self.held.store();
+        let (stripe, tables) = self.held.of_hash(key.hash);
+        let Some(table) = tables.table_mut(self.index) else { return };
+        let before = table.entry(at).deadline_ms();
+        let after = match deadline {
+            Deadline::Keep => before,
+            Deadline::Never => None,
+            Deadline::At(at) => Some(at),
+        };
+        let replace = |entry: &mut EntryBox| {
+            let value =
+                if before.is_some() == after.is_some() { entry.replace_value(value) } else { Err(value) };
+            match value {
+                Err(value) => *entry = EntryBox::new(key.bytes, value, after, access),
+                Ok(()) => {
+                    entry.set_access(access);
+                    after.map(|at| entry.replace_deadline(at));
+                }
+            }
+        };
+        if before == after {
+            table.entry_mut(at, replace);
+        } else {
+            table.update(at, replace);
+            store.note(stripe, self.index, Some(table));
+        }
+    }
+
+    fn insert(&mut self, key: Key<'_>, entry: EntryBox) {
+        let store = self.held.store();
+        let (stripe, tables) = self.held.of_hash(key.hash);
+        let table = tables.table_or_new(self.index);
+        table.insert(key.hash, entry, |key| store.hash(key));
+        store.note(stripe, self.index, Some(table));
+        self.turn.event(EventClass::New, "new", self.index, key.bytes);
     }
 
     /// Adds `tail` to the end of the string at `key`, which is made when it is not there; its new length.
     /// Amortized cost: the length of `tail`. The caller has checked the type.
     pub fn append(&mut self, key: Key<'_>, tail: &[u8]) -> usize {
-        let _ = (key, tail);
-        todo!()
+        let access = access::fresh(self.turn.access, self.turn.now_ms);
+        let Some(at) = self.find(key) else {
+            self.set_string(key, tail, Deadline::Never);
+            return tail.len();
+        };
+        let Some(table) = self.table(key) else { return 0 };
+        table.entry_mut(at, |entry| {
+            entry.set_access(access);
+            entry.append(tail);
+            entry.view().str().len()
+        })
     }
 
     /// The bytes of the string at `key`, to be changed in place: made when it is not there, and lengthened
     /// with zeros to `len_min` when it is shorter. The caller has checked the type.
     pub fn string_mut(&mut self, key: Key<'_>, len_min: usize) -> &mut [u8] {
-        let _ = (key, len_min);
-        todo!()
+        let access = access::fresh(self.turn.access, self.turn.now_ms);
+        let at = self.find(key).or_else(|| {
+            self.set_raw(key, b"", Deadline::Never);
+            self.find(key)
+        });
+        let table = self.table(key).expect("the key is there, or was just made");
+        let at = at.expect("the key is there, or was just made");
+        table.entry_mut(at, |entry| {
+            entry.set_access(access);
+            entry.lengthen(len_min);
+        });
+        table.bytes_mut(at)
     }
 
     /// Removes `key`; whether it was there.
     pub fn delete(&mut self, key: Key<'_>, free: Free) -> bool {
-        let _ = (key, free);
-        todo!()
+        let entry = self.find(key).and_then(|at| self.remove_at(key, at));
+        let there = entry.is_some();
+        if let (Some(entry), Free::Later) = (entry, free) {
+            Garbage::discard(self.turn, entry);
+        }
+        there
+    }
+
+    fn remove_at(&mut self, key: Key<'_>, at: Position) -> Option<EntryBox> {
+        let store = self.held.store();
+        let (stripe, tables) = self.held.of_hash(key.hash);
+        let table = tables.table_mut(self.index)?;
+        let entry = table.remove(at, |key| store.hash(key));
+        store.note(stripe, self.index, Some(table));
+        Some(entry)
     }
 
     /// Sets (`Some`: milliseconds since the Unix epoch) or takes away (`None`) the deadline of `key`; whether
     /// the key is there. A deadline in the past is kept like any other: the key is gone at once.
     pub fn set_deadline(&mut self, key: Key<'_>, deadline_ms: Option<i64>) -> bool {
-        let _ = (key, deadline_ms);
-        todo!()
+        let Some(at) = self.find(key) else { return false };
+        let store = self.held.store();
+        let (stripe, tables) = self.held.of_hash(key.hash);
+        let Some(table) = tables.table_mut(self.index) else { return false };
+        table.update(at, |entry| entry.set_deadline(deadline_ms));
+        store.note(stripe, self.index, Some(table));
+        true
     }
 
     /// Removes `key` and hands over its value with its deadline.
     pub fn take(&mut self, key: Key<'_>) -> Option<Owned> {
-        let _ = key;
-        todo!()
+        let at = self.find(key)?;
+        self.remove_at(key, at).map(Owned::of)
     }
 
     /// A copy of the value at `key` with its deadline.
     pub fn copy(&mut self, key: Key<'_>) -> Option<Owned> {
-        let _ = key;
-        todo!()
+        self.peek(key).map(Owned::copy_of)
     }
 
     /// Makes `key` what `value` is, with its deadline; an old value is freed as `free` says.
     pub fn put(&mut self, key: Key<'_>, value: Owned, free: Free) {
-        let _ = (key, value, free);
-        todo!()
+        self.delete(key, free);
+        self.insert(key, value.into_entry(key.bytes));
     }
 
     // -- the whole database -------------------------------------------------------------------
 
     /// How many keys it has; keys whose deadline came within the last milliseconds may still count.
     pub fn len(&self) -> u64 {
-        todo!()
+        self.held.store().len(self.index)
     }
 
     /// Whether it has no keys.
@@ -187,31 +343,106 @@ impl<'a, 's> Db<'a, 's> {
 
     /// How many of its keys have a deadline.
     pub fn volatile_len(&self) -> u64 {
-        todo!()
+        self.held.store().volatile_len(self.index)
     }
 
-    /// A live key chosen at random.
+    /// A live key chosen at random, each as likely as any other. Without held stripes it takes one.
     pub fn random_key(&mut self) -> Option<Box<[u8]>> {
-        todo!()
+        /// Tries that hit an expired key before the next live one in order is good enough.
+        const TRIES: usize = 100;
+        let (store, db, now_ms) = (self.held.store(), self.index, self.turn.now_ms);
+        for _ in 0..TRIES {
+            let mut n = self.turn.rng.below(self.len().max(1)) as i64;
+            let stripe = (0..STRIPES).find(|&s| {
+                n -= i64::from(store.stripe_len(db, s));
+                n < 0
+            })?;
+            let rng = &mut self.turn.rng;
+            let key: Option<Box<[u8]>> = self.held.with_stripe(stripe, |tables| {
+                let entry = tables.table(db)?.random(rng)?;
+                is_live(entry, now_ms).then(|| entry.key().into())
+            });
+            if key.is_some() {
+                return key;
+            }
+        }
+        let mut key = None;
+        self.scan(0, 1, |entry| key = Some(entry.key().into()));
+        key
     }
 
     /// Visits live entries from `cursor` on (0: the beginning) until about `count` were visited. A key that is
     /// there during all of a scan is visited exactly once, whatever else comes and goes.
     /// Without held stripes it takes them one at a time.
-    pub fn scan(&mut self, cursor: u64, count: usize, visit: impl FnMut(Entry<'_>)) -> Scan {
-        let _ = (cursor, count, visit);
-        todo!()
+    pub fn scan(&mut self, cursor: u64, count: usize, mut visit: impl FnMut(Entry<'_>)) -> Scan {
+        let (store, db, now_ms) = (self.held.store(), self.index, self.turn.now_ms);
+        // Homes without a live key cost less than keys, but not nothing.
+        let (mut keys, mut homes) = (count, count.saturating_mul(10));
+        let mut hash = (cursor << CURSOR_SHIFT).max(0);
+        let first = (hash >> (u64::BITS - crate::store::STRIPE_BITS)) as usize;
+        for stripe in first..STRIPES {
+            hash = hash.max((stripe as u64) << (u64::BITS - crate::store::STRIPE_BITS));
+            if store.stripe_len(db, stripe) == 0 {
+                continue;
+            }
+            if keys == 0 || homes == 0 {
+                return Scan { cursor: hash >> CURSOR_SHIFT };
+            }
+            let next = self.held.with_stripe(stripe, |tables| {
+                let table = tables.table(db)?;
+                let left = std::cell::Cell::new(keys);
+                let visit = |entry: Entry<'_>| {
+                    if is_live(entry, now_ms) {
+                        left.set(left.get().saturating_sub(1));
+                        visit(entry);
+                    }
+                };
+                let more = || {
+                    homes = homes.saturating_sub(1);
+                    left.get() > 0 && homes > 0
+                };
+                let next = table.visit_from(hash, |key| store.hash(key), visit, more);
+                keys = left.get();
+                next
+            });
+            if let Some(hash) = next {
+                return Scan { cursor: hash >> CURSOR_SHIFT };
+            }
+        }
+        Scan { cursor: 0 }
     }
 
     /// Removes every key of this database; how many there were. Needs every stripe held.
     pub fn flush(&mut self, free: Free) -> u64 {
-        let _ = free;
-        todo!()
+        let (store, db, count) = (self.held.store(), self.index, self.len());
+        let mut tables = Vec::new();
+        for stripe in 0..STRIPES {
+            self.held.with_stripe(stripe, |s| tables.extend(s.take_table(db)));
+            store.note(stripe, db, None);
+        }
+        if free == Free::Later {
+            self.turn.garbage.push(Garbage::tables(tables));
+        }
+        count
     }
 
     /// Exchanges this database's keys with those of database `other`. Needs every stripe held.
+    ///
+    /// # Panics
+    /// Panics when the store has no such database.
     pub fn swap(&mut self, other: u32) {
-        let _ = other;
-        todo!()
+        assert!(other < self.databases(), "the other database is one of the store's");
+        let (store, db) = (self.held.store(), self.index);
+        for stripe in 0..STRIPES {
+            self.held.with_stripe(stripe, |s| {
+                s.swap_tables(db, other);
+                store.note(stripe, db, s.table(db));
+                store.note(stripe, other, s.table(other));
+            });
+        }
     }
+}
+
+fn is_live(entry: Entry<'_>, now_ms: i64) -> bool {
+    entry.deadline_ms().is_none_or(|deadline_ms| deadline_ms > now_ms)
 }

@@ -1,17 +1,143 @@
 //! The stripes a worker holds: all that a command can touch.
 
-use crate::store::Store;
+use parking_lot::MutexGuard;
+use smallvec::SmallVec;
 
-/// Locked stripes of one store. Stripes are taken in ascending order, so that no two workers wait for
-/// each other.
-#[derive(Debug)]
+use crate::key::Key;
+use crate::store::{STRIPE_BITS, STRIPES, Store, Stripe};
+
+/// Locked stripes of one store.
+///
+/// Whoever waits for a stripe holds none above it: several are taken in ascending order, and a stripe added to
+/// others is only tried for. So no two workers ever wait for each other.
 pub struct Held<'s> {
     store: &'s Store,
+    guards: SmallVec<[(usize, MutexGuard<'s, Stripe>); 16]>,
+    /// Where the stripe used last stands in `guards`: the next is mostly the same or the one behind.
+    last: usize,
+}
+
+#[inline]
+fn stripe_of(hash: u64) -> usize {
+    (hash >> (u64::BITS - STRIPE_BITS)) as usize
 }
 
 impl<'s> Held<'s> {
+    /// No stripe.
+    #[inline]
+    pub fn nothing(store: &'s Store) -> Held<'s> {
+        Held { store, guards: SmallVec::new(), last: 0 }
+    }
+
+    /// The stripes of the keys with these hashes; waits for them.
+    pub fn keys(store: &'s Store, hashes: impl IntoIterator<Item = u64>) -> Held<'s> {
+        let mut stripes: SmallVec<[usize; 16]> = hashes.into_iter().map(stripe_of).collect();
+        stripes.sort_unstable();
+        stripes.dedup();
+        let guards = stripes.into_iter().map(|s| (s, store.lock(s))).collect();
+        Held { store, guards, last: 0 }
+    }
+
+    /// Every stripe; waits for them.
+    pub fn everything(store: &'s Store) -> Held<'s> {
+        let guards = (0..STRIPES).map(|s| (s, store.lock(s))).collect();
+        Held { store, guards, last: 0 }
+    }
+
+    /// Adds the stripe of `hash`, if it is held already or nobody else holds it; whether it is held now.
+    #[inline]
+    pub fn try_add(&mut self, hash: u64) -> bool {
+        let stripe = stripe_of(hash);
+        if self.guards.iter().any(|(s, _)| *s == stripe) {
+            return true;
+        }
+        let Some(guard) = self.store.try_lock(stripe) else { return false };
+        self.guards.push((stripe, guard));
+        true
+    }
+
+    /// Adds the stripe of `hash`, waiting for it; nothing else may be held.
+    ///
+    /// # Panics
+    /// Panics when a stripe is held already: waiting with one in hand could never end.
+    pub fn add_first(&mut self, hash: u64) {
+        assert!(self.guards.is_empty(), "a stripe is waited for only while none is held");
+        let stripe = stripe_of(hash);
+        self.guards.push((stripe, self.store.lock(stripe)));
+        self.last = 0;
+    }
+
+    /// Lets go of every stripe.
+    pub fn release(&mut self) {
+        self.guards.clear();
+        self.last = 0;
+    }
+
+    /// Whether the stripe of `key` is held.
+    pub fn holds(&self, key: Key<'_>) -> bool {
+        let stripe = stripe_of(key.hash);
+        self.guards.iter().any(|(s, _)| *s == stripe)
+    }
+
     /// The store they belong to.
+    #[inline]
     pub fn store(&self) -> &'s Store {
         self.store
+    }
+
+    /// Prefetches the bucket where `hash` is at home in `db`; the stripe must be held.
+    #[inline]
+    pub fn prefetch_bucket(&mut self, db: u32, hash: u64) {
+        if let Some(table) = self.of_hash(hash).1.table(db) {
+            table.prefetch_bucket(hash);
+        }
+    }
+
+    /// Prefetches the entry of `hash` in `db`, whose bucket was prefetched before; the stripe must be held.
+    #[inline]
+    pub fn prefetch_entry(&mut self, db: u32, hash: u64) {
+        if let Some(table) = self.of_hash(hash).1.table(db) {
+            table.prefetch_entry(hash);
+        }
+    }
+
+    /// The stripe of `hash`, with its number.
+    ///
+    /// # Panics
+    /// Panics when it is not held: the command's key specifications do not name the key it touches.
+    #[inline]
+    pub(crate) fn of_hash(&mut self, hash: u64) -> (usize, &mut Stripe) {
+        let stripe = stripe_of(hash);
+        if self.guards.get(self.last).is_none_or(|(s, _)| *s != stripe) {
+            self.last = self.position(stripe).expect("a command touches only keys whose stripes it holds");
+        }
+        (stripe, &mut self.guards[self.last].1)
+    }
+
+    #[inline]
+    fn position(&self, stripe: usize) -> Option<usize> {
+        if self.guards.len() == STRIPES {
+            return Some(stripe);
+        }
+        let (front, back) = self.guards.split_at((self.last + 1).min(self.guards.len()));
+        let of = |guards: &[(usize, _)]| guards.iter().position(|(s, _)| *s == stripe);
+        of(back).map(|i| i + front.len()).or_else(|| of(front))
+    }
+
+    /// Runs `f` on stripe number `stripe`, which is taken for that long when no stripe is held.
+    ///
+    /// # Panics
+    /// Panics when others are held, but not this one.
+    pub(crate) fn with_stripe<R>(&mut self, stripe: usize, f: impl FnOnce(&mut Stripe) -> R) -> R {
+        if self.guards.is_empty() {
+            return f(&mut self.store.lock(stripe));
+        }
+        f(self.of_hash((stripe as u64) << (u64::BITS - STRIPE_BITS)).1)
+    }
+}
+
+impl std::fmt::Debug for Held<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.guards.iter().map(|(s, _)| s)).finish()
     }
 }

@@ -1,34 +1,267 @@
 //! The store: stripes of the keyspace, each behind its own lock.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
+
+use crate::entry::EntryBox;
 use crate::key::Key;
+use crate::table::Table;
+use crate::timetable::{Timetable, Wake};
+use crate::turn::{EventClass, Garbage, Turn};
+
+/// Bits of a hash that name the stripe.
+pub(crate) const STRIPE_BITS: u32 = 10;
 
 /// How many stripes the keyspace has; a key's stripe is the top bits of its hash.
-pub const STRIPES: usize = 1024;
+pub const STRIPES: usize = 1 << STRIPE_BITS;
 
 /// What a store is made with.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many databases it has (`databases`).
+    /// How many databases it has (`databases`); at least one.
     pub databases: u32,
     /// Secret the keys are hashed with, so that nobody can aim for one bucket.
     pub secret: u64,
+    /// How many groups share the work of expiring: one a worker; at least one.
+    pub groups: usize,
 }
 
-/// The whole keyspace.
+/// The tables of one stripe, a database each; made when first written to.
+#[derive(Debug, Default)]
+pub(crate) struct Stripe {
+    tables: Vec<Option<Box<Table>>>,
+}
+
+impl Stripe {
+    #[inline]
+    pub(crate) fn table(&self, db: u32) -> Option<&Table> {
+        self.tables.get(db as usize)?.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn table_mut(&mut self, db: u32) -> Option<&mut Table> {
+        self.tables.get_mut(db as usize)?.as_deref_mut()
+    }
+
+    pub(crate) fn table_or_new(&mut self, db: u32) -> &mut Table {
+        let db = db as usize;
+        if db >= self.tables.len() {
+            self.tables.resize_with(db + 1, || None);
+        }
+        self.tables[db].get_or_insert_default()
+    }
+
+    pub(crate) fn take_table(&mut self, db: u32) -> Option<Box<Table>> {
+        self.tables.get_mut(db as usize)?.take()
+    }
+
+    pub(crate) fn swap_tables(&mut self, a: u32, b: u32) {
+        let most = a.max(b) as usize + 1;
+        if most > self.tables.len() {
+            self.tables.resize_with(most, || None);
+        }
+        self.tables.swap(a as usize, b as usize);
+    }
+
+    fn next_deadline(&self) -> i64 {
+        self.tables.iter().flatten().map(|t| t.next_deadline()).min().unwrap_or(i64::MAX)
+    }
+}
+
+/// How many keys a database has in each stripe; written under the stripe's lock, read without.
 #[derive(Debug)]
+struct Counts {
+    live: [AtomicU32; STRIPES],
+    volatile: [AtomicU32; STRIPES],
+}
+
+impl Counts {
+    fn new() -> Box<Counts> {
+        let zeros = || [const { AtomicU32::new(0) }; STRIPES];
+        Box::new(Counts { live: zeros(), volatile: zeros() })
+    }
+}
+
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Padded<T>(T);
+
+/// The whole keyspace.
 pub struct Store {
-    secret: u64,
+    stripes: Box<[Padded<Mutex<Stripe>>]>,
+    counts: Box<[OnceLock<Box<Counts>>]>,
+    pub(crate) timetable: Timetable,
+    secrets: RapidSecrets,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("databases", &self.databases()).finish_non_exhaustive()
+    }
+}
+
+/// What is left to do after [`Store::expire_due`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing that is due now.
+    Done,
+    /// More is due: the budget was used up.
+    More,
 }
 
 impl Store {
     /// An empty store.
     pub fn new(options: &Options) -> Store {
-        Store { secret: options.secret }
+        Store {
+            stripes: (0..STRIPES).map(|_| Padded::default()).collect(),
+            counts: (0..options.databases.max(1)).map(|_| OnceLock::new()).collect(),
+            timetable: Timetable::new(options.groups),
+            secrets: RapidSecrets::seed(options.secret),
+        }
+    }
+
+    /// How many databases it has.
+    pub fn databases(&self) -> u32 {
+        self.counts.len() as u32
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
+        rapidhash_v3_nano_inline::<true, false>(bytes, &self.secrets)
     }
 
     /// `bytes` as a key of this store.
+    #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
-        let _ = self.secret;
-        Key { bytes, hash: 0 }
+        Key { bytes, hash: self.hash(bytes) }
     }
+
+    #[inline]
+    pub(crate) fn lock(&self, stripe: usize) -> MutexGuard<'_, Stripe> {
+        self.stripes[stripe].0.lock()
+    }
+
+    #[inline]
+    pub(crate) fn try_lock(&self, stripe: usize) -> Option<MutexGuard<'_, Stripe>> {
+        self.stripes[stripe].0.try_lock()
+    }
+
+    /// Notes what the table of `db` in `stripe`, which the caller holds, has become.
+    #[inline]
+    pub(crate) fn note(&self, stripe: usize, db: u32, table: Option<&Table>) {
+        let counts = self.counts[db as usize].get_or_init(Counts::new);
+        counts.live[stripe].store(table.map_or(0, Table::len), Ordering::Relaxed);
+        counts.volatile[stripe].store(table.map_or(0, Table::volatile), Ordering::Relaxed);
+        if let Some(table) = table {
+            self.timetable.lower(stripe, table.next_deadline());
+        }
+    }
+
+    /// How many keys `db` has in `stripe`.
+    pub(crate) fn stripe_len(&self, db: u32, stripe: usize) -> u32 {
+        self.counts[db as usize].get().map_or(0, |c| c.live[stripe].load(Ordering::Relaxed))
+    }
+
+    /// How many keys `db` has; keys whose deadline came within the last milliseconds may still count.
+    pub fn len(&self, db: u32) -> u64 {
+        self.sum(db, |c| &c.live)
+    }
+
+    /// Whether `db` has no keys.
+    pub fn is_empty(&self, db: u32) -> bool {
+        self.len(db) == 0
+    }
+
+    /// How many keys of `db` have a deadline.
+    pub fn volatile_len(&self, db: u32) -> u64 {
+        self.sum(db, |c| &c.volatile)
+    }
+
+    fn sum(&self, db: u32, of: impl Fn(&Counts) -> &[AtomicU32; STRIPES]) -> u64 {
+        let counts = self.counts.get(db as usize).and_then(|c| c.get());
+        counts.map_or(0, |c| of(c).iter().map(|n| u64::from(n.load(Ordering::Relaxed))).sum())
+    }
+
+    /// The mean time to live of the keys of `db` that have a deadline, in milliseconds; 0 when none has.
+    /// Takes the stripes one after another.
+    pub fn ttl_mean_ms(&self, db: u32, now_ms: i64) -> i64 {
+        let (mut sum, mut count) = (0i128, 0i128);
+        for stripe in 0..STRIPES {
+            if let Some(table) = self.lock(stripe).table(db) {
+                sum += table.deadlines_sum();
+                count += i128::from(table.volatile());
+            }
+        }
+        let mean = sum.checked_div(count).unwrap_or(i128::from(now_ms)) - i128::from(now_ms);
+        i64::try_from(mean.max(0)).unwrap_or(i64::MAX)
+    }
+
+    /// Bytes of memory the tables of `db` take beyond the entries. Takes the stripes one after another.
+    pub fn overhead_bytes(&self, db: u32) -> usize {
+        (0..STRIPES).filter_map(|s| Some(self.lock(s).table(db)?.overhead_bytes())).sum()
+    }
+
+    // -- expiry -------------------------------------------------------------------------------
+
+    /// Sets what wakes the worker of a group that sleeps past a deadline just set; only the first call counts.
+    /// It runs while a stripe is held, so it must not wait.
+    pub fn on_wake(&self, wake: Wake) {
+        self.timetable.on_wake(wake);
+    }
+
+    /// The moment at which [`Store::expire_due`] has something to do for `group`, in milliseconds since the Unix
+    /// epoch; `i64::MAX`: never.
+    pub fn next_due_ms(&self, group: usize) -> i64 {
+        self.timetable.next(group)
+    }
+
+    /// Says that the group's worker is going to sleep until `until_ms`; returns until when it may. An earlier
+    /// deadline set from now on by others wakes it.
+    pub fn fall_asleep(&self, group: usize, until_ms: i64) -> i64 {
+        self.timetable.fall_asleep(group, until_ms)
+    }
+
+    /// Says that the group's worker is awake.
+    pub fn awake(&self, group: usize) {
+        self.timetable.awake(group);
+    }
+
+    /// Removes the keys of `group`'s stripes whose deadline is not after the turn's time. Looks at about
+    /// `budget` entries at most, so that the caller can serve clients in between.
+    pub fn expire_due(&self, group: usize, turn: &mut Turn, mut budget: usize) -> Due {
+        let now_ms = turn.now_ms;
+        if self.timetable.next(group) > now_ms {
+            return Due::Done;
+        }
+        for stripe in self.timetable.due(group, now_ms) {
+            if budget == 0 {
+                return Due::More;
+            }
+            let mut guard = self.lock(stripe);
+            for db in 0..guard.tables.len() as u32 {
+                let Some(table) = guard.table_mut(db) else { continue };
+                if table.next_deadline() <= now_ms {
+                    table.expire(now_ms, &mut budget, |key| self.hash(key), |entry| expired(turn, db, entry));
+                    let table = guard.table(db);
+                    self.note(stripe, db, table);
+                }
+            }
+            self.timetable.set(stripe, guard.next_deadline());
+        }
+        self.timetable.settle(group);
+        if self.timetable.next(group) <= now_ms { Due::More } else { Due::Done }
+    }
+}
+
+/// Notes that `entry` of `db` expired, and frees it.
+pub(crate) fn expired(turn: &mut Turn, db: u32, entry: EntryBox) {
+    let view = entry.view();
+    turn.expired += 1;
+    turn.lags_ms.push(turn.now_ms.saturating_sub(view.deadline_ms().unwrap_or(turn.now_ms)));
+    turn.event(EventClass::Expired, "expired", db, view.key());
+    turn.effect(db, [b"DEL".as_slice(), view.key()].into_iter());
+    Garbage::discard(turn, entry);
 }

@@ -1,8 +1,10 @@
 //! What a worker brings to a command and takes away from it: the time, randomness, and the command's
 //! effects, events, counts and garbage.
 
+use crate::access::AccessPolicy;
+use crate::entry::EntryBox;
 use crate::rng::Rng;
-use crate::value::Owned;
+use crate::table::Table;
 
 /// A class of keyspace notifications, as `notify-keyspace-events` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,35 @@ pub struct Event {
     pub key: Box<[u8]>,
 }
 
+/// Memory that takes long to free; dropping it frees it.
+#[derive(Debug)]
+pub struct Garbage {
+    _freed: Freed,
+}
+
+#[derive(Debug)]
+#[allow(dead_code, reason = "kept only to be dropped")]
+enum Freed {
+    Entry(EntryBox),
+    Tables(Vec<Box<Table>>),
+}
+
+/// Bytes from which freeing is left to another thread: below, handing over costs more.
+const GARBAGE_BYTES_MIN: usize = 64 << 10;
+
+impl Garbage {
+    /// Frees `entry`, now when that is quick, otherwise later.
+    pub(crate) fn discard(turn: &mut Turn, entry: EntryBox) {
+        if entry.view().allocated_bytes() >= GARBAGE_BYTES_MIN {
+            turn.garbage.push(Garbage { _freed: Freed::Entry(entry) });
+        }
+    }
+
+    pub(crate) fn tables(tables: Vec<Box<Table>>) -> Garbage {
+        Garbage { _freed: Freed::Tables(tables) }
+    }
+}
+
 /// Everything a command gets from, and leaves with, the worker that runs it.
 #[derive(Debug)]
 pub struct Turn {
@@ -60,8 +91,16 @@ pub struct Turn {
     pub misses: u64,
     /// Keys that expired.
     pub expired: u64,
-    /// Values to be freed by another thread: their size makes it worth while.
-    pub garbage: Vec<Owned>,
+    /// How long after its deadline each of them was removed, in milliseconds.
+    pub lags_ms: Vec<i64>,
+    /// How accesses are remembered.
+    pub access: AccessPolicy,
+    /// Look-ups are not remembered as accesses (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+    /// An expired key is hidden, but stays (while writes are paused; on a replica).
+    pub keep_expired: bool,
+    /// What is to be freed by another thread: its size makes it worth while.
+    pub garbage: Vec<Garbage>,
     /// Whether effects are wanted: a log or a replica is there.
     pub log: bool,
     /// The classes of events somebody wants, as a set of [`EventClass`] bits.
@@ -84,6 +123,10 @@ impl Turn {
             hits: 0,
             misses: 0,
             expired: 0,
+            lags_ms: Vec::new(),
+            access: AccessPolicy::Lru,
+            no_touch: false,
+            keep_expired: false,
             garbage: Vec::new(),
             log: false,
             events_wanted: 0,

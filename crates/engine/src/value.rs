@@ -1,4 +1,7 @@
-//! Values as commands see them: the kinds, a view of an entry, and a value that stands by itself.
+//! Values as commands see them: the kinds, strings, and a value that stands by itself.
+
+use crate::blob::Blob;
+use crate::entry::{Entry, EntryBox, Payload};
 
 /// A command found a key that holds another kind of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -7,19 +10,20 @@ pub struct WrongType;
 
 /// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Kind {
     /// Bytes or an integer.
-    String,
+    String = 0,
     /// A list.
-    List,
+    List = 1,
     /// A set.
-    Set,
+    Set = 2,
     /// A sorted set.
-    ZSet,
+    ZSet = 3,
     /// A hash.
-    Hash,
+    Hash = 4,
     /// A stream.
-    Stream,
+    Stream = 5,
 }
 
 impl Kind {
@@ -32,6 +36,17 @@ impl Kind {
             Kind::ZSet => "zset",
             Kind::Hash => "hash",
             Kind::Stream => "stream",
+        }
+    }
+
+    pub(crate) fn from_bits(bits: u8) -> Kind {
+        match bits {
+            1 => Kind::List,
+            2 => Kind::Set,
+            3 => Kind::ZSet,
+            4 => Kind::Hash,
+            5 => Kind::Stream,
+            _ => Kind::String,
         }
     }
 }
@@ -47,6 +62,7 @@ pub enum Str<'e> {
 
 impl<'e> Str<'e> {
     /// The value's bytes; `digits` gives room to an integer's.
+    #[inline]
     pub fn bytes<'b>(self, digits: &'b mut itoa::Buffer) -> &'b [u8]
     where
         'e: 'b,
@@ -64,51 +80,132 @@ impl<'e> Str<'e> {
     }
 }
 
-/// A view of one live entry.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'e> {
-    _todo: &'e (),
+/// The integer that `bytes` is the canonical form of: no plus sign, no leading zeros or spaces, within 64
+/// bits. Only such a string may be kept as an integer, for it reads back the same.
+#[inline]
+pub fn canonical_int(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let leading_zero = digits.first() == Some(&b'0') && (digits.len() > 1 || negative);
+    if digits.is_empty() || digits.len() > 19 || leading_zero {
+        return None;
+    }
+    let mut n: u64 = 0;
+    for &d in digits {
+        if !d.is_ascii_digit() {
+            return None;
+        }
+        // 19 digits are below 10^19, which 64 bits hold.
+        n = n * 10 + u64::from(d - b'0');
+    }
+    if negative { 0i64.checked_sub_unsigned(n) } else { i64::try_from(n).ok() }
 }
 
-impl<'e> Entry<'e> {
-    /// The key.
-    pub fn key(self) -> &'e [u8] {
-        todo!()
-    }
-    /// The kind of the value.
-    pub fn kind(self) -> Kind {
-        todo!()
-    }
-    /// The value, when it is a string.
-    pub fn string(self) -> Result<Str<'e>, WrongType> {
-        todo!()
-    }
-    /// When it expires, in milliseconds since the Unix epoch; nothing: never.
-    pub fn deadline_ms(self) -> Option<i64> {
-        todo!()
-    }
-    /// The name that OBJECT ENCODING gives.
-    pub fn encoding(self) -> &'static str {
-        todo!()
-    }
-    /// Milliseconds since it was last read or written, in steps of a second (OBJECT IDLETIME).
-    pub fn idle_ms(self, now_ms: i64) -> u64 {
-        let _ = now_ms;
-        todo!()
-    }
-    /// How often it is used, on a logarithmic scale of 0 to 255 (OBJECT FREQ).
-    pub fn frequency(self, now_ms: i64) -> u8 {
-        let _ = now_ms;
-        todo!()
-    }
-    /// Bytes of memory it takes, the keyspace's share included (MEMORY USAGE).
-    pub fn memory_bytes(self) -> usize {
-        todo!()
-    }
+/// A value taken out of its entry.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Int(i64),
+    Bytes { blob: Blob, raw: bool },
 }
 
 /// A value that stands by itself, outside of the keyspace, with its deadline and access metadata.
 #[derive(Debug)]
 pub struct Owned {
-    pub(crate) _todo: (),
+    content: Content,
+    /// When it expires, in milliseconds since the Unix epoch.
+    pub deadline_ms: Option<i64>,
+    access: u32,
+}
+
+impl Owned {
+    pub(crate) fn of(entry: EntryBox) -> Owned {
+        let (content, deadline_ms, access) = entry.into_value();
+        Owned { content, deadline_ms, access }
+    }
+
+    pub(crate) fn copy_of(entry: Entry<'_>) -> Owned {
+        let content = match entry.str() {
+            Str::Int(n) => Content::Int(n),
+            Str::Bytes(bytes) => Content::Bytes { blob: Blob::new(bytes), raw: entry.is_raw() },
+        };
+        Owned { content, deadline_ms: entry.deadline_ms(), access: entry.access() }
+    }
+
+    pub(crate) fn into_entry(self, key: &[u8]) -> EntryBox {
+        match self.content {
+            Content::Int(n) => EntryBox::new(key, Payload::Int(n), self.deadline_ms, self.access),
+            Content::Bytes { blob, raw } if blob.bytes().len() <= 1024 => {
+                EntryBox::new(key, Payload::Bytes { bytes: blob.bytes(), raw }, self.deadline_ms, self.access)
+            }
+            Content::Bytes { blob, raw } => {
+                EntryBox::new(key, Payload::Blob { blob, raw }, self.deadline_ms, self.access)
+            }
+        }
+    }
+}
+
+/// The longest string that Redis keeps in one allocation with its object, which OBJECT ENCODING calls
+/// `embstr`.
+const EMBSTR_BYTES_MAX: usize = 44;
+
+impl<'e> Entry<'e> {
+    /// The value, when it is a string.
+    #[inline]
+    pub fn string(self) -> Result<Str<'e>, WrongType> {
+        if self.kind() == Kind::String { Ok(self.str()) } else { Err(WrongType) }
+    }
+
+    /// The name that OBJECT ENCODING gives.
+    pub fn encoding(self) -> &'static str {
+        match self.str() {
+            Str::Int(_) => "int",
+            Str::Bytes(bytes) if bytes.len() <= EMBSTR_BYTES_MAX && !self.is_raw() => "embstr",
+            Str::Bytes(_) => "raw",
+        }
+    }
+
+    /// Milliseconds since it was last read or written, in steps of a second (OBJECT IDLETIME). With an LFU
+    /// policy the figure means nothing.
+    pub fn idle_ms(self, now_ms: i64) -> u64 {
+        crate::access::idle_ms(self.access(), now_ms)
+    }
+
+    /// How often it is used, on a logarithmic scale of 0 to 255 (OBJECT FREQ), `policy` being in force.
+    pub fn frequency(self, policy: crate::access::AccessPolicy, now_ms: i64) -> u8 {
+        crate::access::frequency(self.access(), policy, now_ms)
+    }
+
+    /// Bytes of memory it takes, the keyspace's share included (MEMORY USAGE).
+    pub fn memory_bytes(self) -> usize {
+        self.allocated_bytes() + size_of::<crate::entry::Slot>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical_int;
+
+    #[test]
+    fn only_canonical_integers_are_integers() {
+        for n in [0, 1, -1, 10, i64::MAX, i64::MIN, 1_000_000_007] {
+            assert_eq!(canonical_int(n.to_string().as_bytes()), Some(n));
+        }
+        let others: [&[u8]; 12] = [
+            b"",
+            b"-",
+            b"-0",
+            b"00",
+            b"01",
+            b"+1",
+            b" 1",
+            b"1 ",
+            b"1x",
+            b"9223372036854775808",
+            b"-9223372036854775809",
+            b"99999999999999999999",
+        ];
+        others.iter().for_each(|text| assert_eq!(canonical_int(text), None, "{text:?}"));
+    }
 }

@@ -1,0 +1,102 @@
+//! Access metadata: 24 bits an entry, from which eviction learns what is used least.
+//!
+//! With an LRU policy they hold the time of the last access in seconds; with an LFU policy the minute of the
+//! last decay (16 bits) and a logarithmic counter of accesses (8 bits). Both follow Redis:
+//! <https://redis.io/docs/latest/develop/reference/eviction/>.
+
+use crate::rng::Rng;
+
+const CLOCK_MASK: u32 = (1 << 24) - 1;
+/// What the counter of a new key starts with, so that it is not the first to go.
+const COUNTER_NEW: u8 = 5;
+
+/// Which accesses are remembered: the moment, or how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessPolicy {
+    /// The moment of the last.
+    Lru,
+    /// How many, on a logarithmic scale.
+    Lfu {
+        /// How slowly the counter grows (`lfu-log-factor`).
+        log_factor: u32,
+        /// Minutes without an access after which the counter loses one; 0: never (`lfu-decay-time`).
+        decay_minutes: u32,
+    },
+}
+
+/// The metadata of an entry made now.
+#[inline]
+pub(crate) fn fresh(policy: AccessPolicy, now_ms: i64) -> u32 {
+    match policy {
+        AccessPolicy::Lru => seconds(now_ms),
+        AccessPolicy::Lfu { .. } => minutes(now_ms) << 8 | u32::from(COUNTER_NEW),
+    }
+}
+
+/// The metadata after one more access.
+#[inline]
+pub(crate) fn touched(access: u32, policy: AccessPolicy, now_ms: i64, rng: &mut Rng) -> u32 {
+    match policy {
+        AccessPolicy::Lru => seconds(now_ms),
+        AccessPolicy::Lfu { log_factor, .. } => {
+            let counter = frequency(access, policy, now_ms);
+            let chance = u64::from(counter.saturating_sub(COUNTER_NEW)) * u64::from(log_factor) + 1;
+            let grows = counter < u8::MAX && rng.below(chance) == 0;
+            minutes(now_ms) << 8 | u32::from(counter + u8::from(grows))
+        }
+    }
+}
+
+/// Milliseconds since the last access, when the policy is LRU.
+pub(crate) fn idle_ms(access: u32, now_ms: i64) -> u64 {
+    u64::from(seconds(now_ms).wrapping_sub(access) & CLOCK_MASK) * 1000
+}
+
+/// The counter, less what time took from it.
+pub(crate) fn frequency(access: u32, policy: AccessPolicy, now_ms: i64) -> u8 {
+    let counter = (access & 0xff) as u8;
+    let AccessPolicy::Lfu { decay_minutes, .. } = policy else { return counter };
+    let passed = minutes(now_ms).wrapping_sub(access >> 8) & 0xffff;
+    let lost = passed.checked_div(decay_minutes).unwrap_or(0);
+    counter.saturating_sub(u8::try_from(lost).unwrap_or(u8::MAX))
+}
+
+fn seconds(now_ms: i64) -> u32 {
+    (now_ms / 1000) as u32 & CLOCK_MASK
+}
+
+fn minutes(now_ms: i64) -> u32 {
+    (now_ms / 60_000) as u32 & 0xffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AccessPolicy, frequency, fresh, idle_ms, touched};
+    use crate::rng::Rng;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+
+    #[test]
+    fn idle_time_counts_in_seconds_and_survives_the_clock_going_round() {
+        let access = fresh(AccessPolicy::Lru, NOW_MS);
+        assert_eq!(idle_ms(access, NOW_MS + 12_345), 12_000);
+        let last_second = ((1i64 << 24) * 107 - 1) * 1000;
+        assert_eq!(idle_ms(fresh(AccessPolicy::Lru, last_second), last_second + 2000), 2000);
+    }
+
+    #[test]
+    fn frequency_grows_with_accesses_and_decays_with_time() {
+        let policy = AccessPolicy::Lfu { log_factor: 10, decay_minutes: 1 };
+        let mut rng = Rng::new(1);
+        let mut access = fresh(policy, NOW_MS);
+        for _ in 0..1000 {
+            access = touched(access, policy, NOW_MS, &mut rng);
+        }
+        let counter = frequency(access, policy, NOW_MS);
+        assert!((12..=30).contains(&counter), "about 18 after a thousand accesses, not {counter}");
+        assert_eq!(frequency(access, policy, NOW_MS + 3 * 60_000), counter - 3);
+        assert_eq!(frequency(access, policy, NOW_MS + 1000 * 60_000), 0);
+        let never = AccessPolicy::Lfu { log_factor: 10, decay_minutes: 0 };
+        assert_eq!(frequency(access, never, NOW_MS + 1000 * 60_000), counter);
+    }
+}

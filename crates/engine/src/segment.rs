@@ -1,0 +1,360 @@
+//! A segment: the entries whose hashes share a prefix, in buckets of one cache line.
+//!
+//! A bucket has eight slots. An entry's home is the bucket that the hash bits after the prefix point to, so
+//! that buckets, too, are in the order of hashes; when its home is full it goes into the next bucket with
+//! room (round at the end). A look-up walks from the home to the first bucket with an empty slot. Removing
+//! from a full bucket leaves a tombstone, for probes may have passed it; rebuilding the segment clears them.
+//!
+//! Each bucket has a lower bound of its entries' deadlines, made once an entry with a deadline arrives.
+
+use crate::entry::{Entry, EntryBox, Slot};
+use crate::key::Key;
+use crate::memory::prefetch;
+
+/// Slots in a bucket.
+pub(crate) const SLOTS: usize = 8;
+/// "No deadline" as a bound.
+pub(crate) const NEVER: i64 = i64::MAX;
+/// Bits of the hash that choose the home bucket.
+const HOME_BITS: u32 = 24;
+/// Buckets at which a segment splits rather than grows, while prefixes may get longer.
+const BUCKETS_SPLIT: usize = 56;
+
+#[repr(align(64))]
+#[derive(Debug)]
+struct Bucket([Slot; SLOTS]);
+
+impl Bucket {
+    const EMPTY: Bucket = Bucket([const { Slot::EMPTY }; SLOTS]);
+
+    /// The slots whose tag is `tag`, one bit each.
+    #[inline]
+    fn matches(&self, tag: u16) -> u32 {
+        self.0.iter().enumerate().fold(0, |bits, (i, slot)| bits | u32::from(slot.tag() == tag) << i)
+    }
+
+    #[inline]
+    fn has_empty(&self) -> bool {
+        self.0.iter().any(Slot::is_empty)
+    }
+}
+
+/// Where an entry is in its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    bucket: u32,
+    slot: u32,
+}
+
+/// The entries of one hash prefix. Invariants: `live` slots hold entries and `dead` are tombstones; at least
+/// one slot in eight is empty; with `bounds` not empty, `bounds[b]` is at most the earliest deadline in bucket
+/// `b`, and without any, no entry has a deadline.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    buckets: Box<[Bucket]>,
+    bounds: Box<[i64]>,
+    /// Bits of the hash, after the stripe's, that all entries share.
+    pub(crate) depth: u8,
+    live: u32,
+    dead: u32,
+}
+
+/// The part of `hash` that chooses the home bucket in a segment of `depth`.
+#[inline]
+fn home_bits(hash: u64, depth: u8) -> u64 {
+    hash << (crate::store::STRIPE_BITS + u32::from(depth)) >> (u64::BITS - HOME_BITS)
+}
+
+#[inline]
+fn tag(hash: u64) -> u16 {
+    // Zero says "no entry".
+    (hash as u16).max(1)
+}
+
+impl Segment {
+    /// An empty segment of `depth`.
+    pub(crate) fn new(depth: u8) -> Segment {
+        Segment::with_buckets(depth, 1)
+    }
+
+    fn with_buckets(depth: u8, buckets: usize) -> Segment {
+        let buckets = (0..buckets).map(|_| Bucket::EMPTY).collect();
+        Segment { buckets, bounds: Box::default(), depth, live: 0, dead: 0 }
+    }
+
+    /// How many entries it has.
+    pub(crate) fn len(&self) -> usize {
+        self.live as usize
+    }
+
+    #[inline]
+    fn home(&self, hash: u64) -> usize {
+        (home_bits(hash, self.depth) * self.buckets.len() as u64 >> HOME_BITS) as usize
+    }
+
+    #[inline]
+    fn next(&self, bucket: usize) -> usize {
+        if bucket + 1 == self.buckets.len() { 0 } else { bucket + 1 }
+    }
+
+    /// Finds the entry of `key`, expired or not.
+    #[inline]
+    pub(crate) fn find(&self, key: Key<'_>) -> Option<Place> {
+        let tag = tag(key.hash);
+        let mut b = self.home(key.hash);
+        for _ in 0..self.buckets.len() {
+            let bucket = &self.buckets[b];
+            let mut matches = bucket.matches(tag);
+            while matches != 0 {
+                let slot = matches.trailing_zeros();
+                if bucket.0[slot as usize].get().is_some_and(|e| e.key() == key.bytes) {
+                    return Some(Place { bucket: b as u32, slot });
+                }
+                matches &= matches - 1;
+            }
+            if bucket.has_empty() {
+                return None;
+            }
+            b = self.next(b);
+        }
+        None
+    }
+
+    /// Prefetches the bucket where `hash` is at home.
+    #[inline]
+    pub(crate) fn prefetch_bucket(&self, hash: u64) {
+        prefetch(&raw const self.buckets[self.home(hash)]);
+    }
+
+    /// Prefetches the entries that may be the one of `hash`; the bucket should be in the cache already.
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, hash: u64) {
+        let bucket = &self.buckets[self.home(hash)];
+        let matches = bucket.matches(tag(hash));
+        if let Some(entry) = bucket.0.get(matches.trailing_zeros() as usize).and_then(Slot::get) {
+            let at = entry.address();
+            prefetch(at);
+            prefetch(at.wrapping_add(64));
+        }
+    }
+
+    /// The entry at `place`.
+    ///
+    /// # Panics
+    /// Panics when `place` does not come from [`Segment::find`] on this segment as it is.
+    #[inline]
+    pub(crate) fn entry(&self, place: Place) -> Entry<'_> {
+        self.slot(place).get().expect("a place holds an entry")
+    }
+
+    fn slot(&self, place: Place) -> &Slot {
+        &self.buckets[place.bucket as usize].0[place.slot as usize]
+    }
+
+    /// Runs `change` on the entry at `place` and keeps the deadlines' bound; the bucket's bound after it.
+    #[inline]
+    pub(crate) fn update<R>(&mut self, place: Place, change: impl FnOnce(&mut EntryBox) -> R) -> (R, i64) {
+        let slot = &mut self.buckets[place.bucket as usize].0[place.slot as usize];
+        let result = slot.update(change).expect("a place holds an entry");
+        let deadline_ms = slot.get().and_then(Entry::deadline_ms);
+        (result, deadline_ms.map_or(NEVER, |at| self.lower_bound(place.bucket as usize, at)))
+    }
+
+    /// The entry at `place`, to be changed in ways that leave its deadline alone.
+    #[inline]
+    pub(crate) fn entry_mut<R>(&mut self, place: Place, change: impl FnOnce(&mut EntryBox) -> R) -> R {
+        let slot = &mut self.buckets[place.bucket as usize].0[place.slot as usize];
+        slot.update(change).expect("a place holds an entry")
+    }
+
+    /// The bytes of the string at `place`, to be changed in place; none when it is an integer.
+    pub(crate) fn bytes_mut(&mut self, place: Place) -> &mut [u8] {
+        self.buckets[place.bucket as usize].0[place.slot as usize].bytes_mut().unwrap_or_default()
+    }
+
+    fn lower_bound(&mut self, bucket: usize, deadline_ms: i64) -> i64 {
+        if self.bounds.is_empty() {
+            self.bounds = vec![NEVER; self.buckets.len()].into();
+        }
+        let bound = &mut self.bounds[bucket];
+        *bound = deadline_ms.min(*bound);
+        *bound
+    }
+
+    /// Whether another entry fits: one slot in eight stays empty, so that probes end soon.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        (self.live + self.dead + 1) as usize <= self.buckets.len() * (SLOTS - 1)
+    }
+
+    /// Puts in an entry whose key is not there; the segment must have room. Returns the place.
+    #[inline]
+    pub(crate) fn insert(&mut self, hash: u64, entry: EntryBox) -> Place {
+        let deadline_ms = entry.view().deadline_ms();
+        let mut b = self.home(hash);
+        let (slot, was_empty) = loop {
+            let slots = &self.buckets[b].0;
+            if let Some(i) = slots.iter().position(|s| s.get().is_none()) {
+                break (i, slots[i].is_empty());
+            }
+            b = self.next(b);
+        };
+        self.buckets[b].0[slot] = Slot::new(entry, tag(hash));
+        self.live += 1;
+        self.dead -= u32::from(!was_empty);
+        if let Some(deadline_ms) = deadline_ms {
+            self.lower_bound(b, deadline_ms);
+        }
+        Place { bucket: b as u32, slot: slot as u32 }
+    }
+
+    /// Takes out the entry at `place`.
+    pub(crate) fn remove(&mut self, place: Place) -> EntryBox {
+        let bucket = &mut self.buckets[place.bucket as usize];
+        let instead = if bucket.has_empty() { Slot::EMPTY } else { Slot::TOMB };
+        self.dead += u32::from(!instead.is_empty());
+        self.live -= 1;
+        bucket.0[place.slot as usize].take(instead).expect("a place holds an entry")
+    }
+
+    /// The least number of buckets for `live` entries, in steps of a quarter of a doubling at most.
+    fn buckets_for(live: usize) -> usize {
+        let least = live.div_ceil(SLOTS - 1).max(1);
+        if least <= 8 {
+            return least;
+        }
+        let step = 1usize << (least.ilog2() - 2);
+        least.div_ceil(step) * step
+    }
+
+    /// Makes room for one more entry: by growing, or, when it is large already and `depth_max` allows it, by
+    /// splitting; then the second half is returned, and this is the first.
+    pub(crate) fn make_room(&mut self, depth_max: u8, hash_of: impl Fn(&[u8]) -> u64) -> Option<Segment> {
+        let buckets = Segment::buckets_for(self.len() + 1 + self.len() / 32);
+        if buckets <= BUCKETS_SPLIT || self.depth >= depth_max {
+            self.rebuild(buckets, hash_of);
+            return None;
+        }
+        let bit = 1u64 << (u64::BITS - 1 - crate::store::STRIPE_BITS - u32::from(self.depth));
+        let half = Segment::buckets_for(self.len() / 2 + self.len() / 16);
+        let mut low = Segment::with_buckets(self.depth + 1, half);
+        let mut high = Segment::with_buckets(self.depth + 1, half);
+        for (hash, entry) in self.drain(&hash_of) {
+            let side = if hash & bit == 0 { &mut low } else { &mut high };
+            if !side.has_room() {
+                side.rebuild(Segment::buckets_for(side.len() + 1 + side.len() / 8), &hash_of);
+            }
+            side.insert(hash, entry);
+        }
+        *self = low;
+        Some(high)
+    }
+
+    /// Gives memory back when it has become much too large.
+    pub(crate) fn shrink(&mut self, hash_of: impl Fn(&[u8]) -> u64) {
+        let wanted = Segment::buckets_for(self.len() + self.len() / 8);
+        if self.buckets.len() > 2 * wanted {
+            self.rebuild(wanted, hash_of);
+        }
+    }
+
+    fn rebuild(&mut self, buckets: usize, hash_of: impl Fn(&[u8]) -> u64) {
+        let mut new = Segment::with_buckets(self.depth, buckets);
+        for (hash, entry) in self.drain(&hash_of) {
+            new.insert(hash, entry);
+        }
+        *self = new;
+    }
+
+    /// Takes all entries out, each with its hash; fetched ahead, for each is a cache miss otherwise.
+    fn drain(&mut self, hash_of: &impl Fn(&[u8]) -> u64) -> impl Iterator<Item = (u64, EntryBox)> {
+        const AHEAD: usize = 2;
+        (self.live, self.dead) = (0, 0);
+        let buckets = &mut self.buckets;
+        for bucket in buckets.iter().take(AHEAD) {
+            bucket.0.iter().filter_map(Slot::get).for_each(|e| prefetch(e.address()));
+        }
+        (0..buckets.len() * SLOTS).filter_map(move |i| {
+            if i % SLOTS == 0
+                && let Some(ahead) = buckets.get(i / SLOTS + AHEAD)
+            {
+                ahead.0.iter().filter_map(Slot::get).for_each(|e| prefetch(e.address()));
+            }
+            let entry = buckets[i / SLOTS].0[i % SLOTS].take(Slot::EMPTY)?;
+            Some((hash_of(entry.view().key()), entry))
+        })
+    }
+
+    /// The earliest of all bounds.
+    pub(crate) fn next_deadline(&self) -> i64 {
+        self.bounds.iter().copied().min().unwrap_or(NEVER)
+    }
+
+    /// Takes out entries whose deadline is not after `now_ms` and hands them to `gone`, until `budget` is used
+    /// up: each entry looked at takes one.
+    pub(crate) fn expire(&mut self, now_ms: i64, budget: &mut usize, gone: &mut impl FnMut(EntryBox)) {
+        for b in 0..self.bounds.len() {
+            if self.bounds[b] > now_ms {
+                continue;
+            }
+            if *budget == 0 {
+                return;
+            }
+            *budget = budget.saturating_sub(SLOTS);
+            self.buckets[b].0.iter().filter_map(Slot::get).for_each(|e| prefetch(e.address()));
+            let mut bound = NEVER;
+            for slot in 0..SLOTS {
+                match self.buckets[b].0[slot].get().and_then(Entry::deadline_ms) {
+                    Some(at) if at <= now_ms => {
+                        gone(self.remove(Place { bucket: b as u32, slot: slot as u32 }));
+                    }
+                    Some(at) => bound = bound.min(at),
+                    None => {}
+                }
+            }
+            self.bounds[b] = bound;
+        }
+    }
+
+    /// Visits the entries whose home is the bucket of `hash` and whose hash is not below it, and returns the
+    /// first hash of the next bucket; nothing after the last.
+    pub(crate) fn visit_home<'e>(
+        &'e self,
+        hash: u64,
+        hash_of: impl Fn(&[u8]) -> u64,
+        mut visit: impl FnMut(Entry<'e>),
+    ) -> Option<u64> {
+        let home = self.home(hash);
+        let mut b = home;
+        for _ in 0..self.buckets.len() {
+            let bucket = &self.buckets[b];
+            for entry in bucket.0.iter().filter_map(Slot::get) {
+                let at = hash_of(entry.key());
+                if self.home(at) == home && at >= hash {
+                    visit(entry);
+                }
+            }
+            if bucket.has_empty() {
+                break;
+            }
+            b = self.next(b);
+        }
+        let next = home as u64 + 1;
+        (next < self.buckets.len() as u64).then(|| {
+            let bits = (next << HOME_BITS).div_ceil(self.buckets.len() as u64);
+            let shift = u64::BITS - HOME_BITS - crate::store::STRIPE_BITS - u32::from(self.depth);
+            let prefix = hash >> (shift + HOME_BITS) << (shift + HOME_BITS);
+            prefix | bits << shift
+        })
+    }
+
+    /// The entry in slot number `n` of all, if one is there; for choosing at random.
+    pub(crate) fn slot_entry(&self, n: usize) -> Option<Entry<'_>> {
+        self.buckets[n / SLOTS].0[n % SLOTS].get()
+    }
+
+    /// How many slots it has.
+    pub(crate) fn slots(&self) -> usize {
+        self.buckets.len() * SLOTS
+    }
+}

@@ -1,0 +1,272 @@
+//! The table of one database in one stripe: extendible hashing over segments.
+//!
+//! A directory of 2^depth places, indexed by the hash bits after the stripe's, names the segment of each
+//! prefix. A segment that is full splits alone, and only when its prefix is as long as the directory's does the
+//! directory double: nothing else ever moves (Fagin, Nievergelt, Pippenger, Strong: "Extendible hashing - a
+//! fast access method for dynamic files", 1979). Read in order, directory and segments give all keys in the
+//! order of their hashes: that is what [`Table::visit_from`] and a scan's cursor rest on.
+
+use crate::bounds::Earliest;
+use crate::entry::{Entry, EntryBox};
+use crate::key::Key;
+use crate::rng::Rng;
+use crate::segment::{Place, SLOTS, Segment};
+use crate::store::STRIPE_BITS;
+
+/// Longest prefix of a segment: a scan's cursor of 48 bits holds stripe, prefix and home bucket.
+const DEPTH_MAX: u8 = 14;
+
+/// Where an entry is in its table; good until the table changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    segment: u32,
+    place: Place,
+}
+
+/// One database's keys in one stripe. Invariants: `directory` has 2^`depth` places; segment `s` of depth `d`
+/// stands in 2^(depth - d) neighbouring places; `len` and `volatile` count entries, and those with a deadline,
+/// whose sum is `deadlines_sum`; `earliest` has each segment's lower bound of its deadlines.
+#[derive(Debug)]
+pub(crate) struct Table {
+    directory: Vec<u32>,
+    segments: Vec<Segment>,
+    depth: u8,
+    len: u32,
+    volatile: u32,
+    deadlines_sum: i128,
+    earliest: Earliest,
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table {
+            directory: vec![0],
+            segments: vec![Segment::new(0)],
+            depth: 0,
+            len: 0,
+            volatile: 0,
+            deadlines_sum: 0,
+            earliest: Earliest::default(),
+        }
+    }
+}
+
+impl Table {
+    /// How many entries it has.
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// How many of them have a deadline.
+    pub(crate) fn volatile(&self) -> u32 {
+        self.volatile
+    }
+
+    /// The sum of all deadlines.
+    pub(crate) fn deadlines_sum(&self) -> i128 {
+        self.deadlines_sum
+    }
+
+    /// A moment before which nothing expires; `i64::MAX` when nothing ever does.
+    #[inline]
+    pub(crate) fn next_deadline(&self) -> i64 {
+        self.earliest.min()
+    }
+
+    #[inline]
+    fn segment_of(&self, hash: u64) -> usize {
+        // Shifted twice, for a depth of 0 would shift by all 64 bits.
+        let place = hash << STRIPE_BITS >> (u64::BITS - 1 - u32::from(self.depth)) >> 1;
+        self.directory[place as usize] as usize
+    }
+
+    /// Finds the entry of `key`, expired or not.
+    #[inline]
+    pub(crate) fn find(&self, key: Key<'_>) -> Option<Position> {
+        let segment = self.segment_of(key.hash);
+        self.segments[segment].find(key).map(|place| Position { segment: segment as u32, place })
+    }
+
+    /// Prefetches the bucket of `hash`.
+    #[inline]
+    pub(crate) fn prefetch_bucket(&self, hash: u64) {
+        self.segments[self.segment_of(hash)].prefetch_bucket(hash);
+    }
+
+    /// Prefetches the entry of `hash`, whose bucket was prefetched before.
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, hash: u64) {
+        self.segments[self.segment_of(hash)].prefetch_entry(hash);
+    }
+
+    /// The entry at `at`.
+    #[inline]
+    pub(crate) fn entry(&self, at: Position) -> Entry<'_> {
+        self.segments[at.segment as usize].entry(at.place)
+    }
+
+    /// Runs `change` on the entry at `at`, deadline included.
+    #[inline]
+    pub(crate) fn update<R>(&mut self, at: Position, change: impl FnOnce(&mut EntryBox) -> R) -> R {
+        let before = self.entry(at).deadline_ms();
+        let (result, bound) = self.segments[at.segment as usize].update(at.place, change);
+        let after = self.entry(at).deadline_ms();
+        if before != after {
+            self.count_deadline(before, -1);
+            self.count_deadline(after, 1);
+        }
+        if after.is_some() {
+            self.earliest.lower(at.segment as usize, bound);
+        }
+        result
+    }
+
+    /// Runs `change`, which leaves the deadline alone, on the entry at `at`.
+    #[inline]
+    pub(crate) fn entry_mut<R>(&mut self, at: Position, change: impl FnOnce(&mut EntryBox) -> R) -> R {
+        self.segments[at.segment as usize].entry_mut(at.place, change)
+    }
+
+    /// The bytes of the string at `at`, to be changed in place; none when it is an integer.
+    pub(crate) fn bytes_mut(&mut self, at: Position) -> &mut [u8] {
+        self.segments[at.segment as usize].bytes_mut(at.place)
+    }
+
+    fn count_deadline(&mut self, deadline_ms: Option<i64>, by: i32) {
+        if let Some(at) = deadline_ms {
+            self.volatile = self.volatile.wrapping_add_signed(by);
+            self.deadlines_sum += i128::from(at) * i128::from(by);
+        }
+    }
+
+    /// Puts in an entry whose key is not there; `hash_of` gives the hash of a key.
+    pub(crate) fn insert(&mut self, hash: u64, entry: EntryBox, hash_of: impl Fn(&[u8]) -> u64) -> Position {
+        while !self.segments[self.segment_of(hash)].has_room() {
+            self.make_room(self.segment_of(hash), hash, &hash_of);
+        }
+        let segment = self.segment_of(hash);
+        let deadline_ms = entry.view().deadline_ms();
+        let place = self.segments[segment].insert(hash, entry);
+        self.len += 1;
+        self.count_deadline(deadline_ms, 1);
+        if let Some(at) = deadline_ms {
+            self.earliest.lower(segment, at);
+        }
+        Position { segment: segment as u32, place }
+    }
+
+    fn make_room(&mut self, segment: usize, hash: u64, hash_of: impl Fn(&[u8]) -> u64) {
+        let Some(high) = self.segments[segment].make_room(DEPTH_MAX, hash_of) else {
+            return;
+        };
+        let depth = high.depth;
+        if depth > self.depth {
+            self.directory = self.directory.iter().flat_map(|&s| [s, s]).collect();
+            self.depth = depth;
+        }
+        // The places of the old prefix, the second half of which now belongs to the new segment.
+        let span = 1usize << (self.depth - depth);
+        let prefix = (hash << STRIPE_BITS >> (u64::BITS - 1 - u32::from(depth)) >> 1) as usize | 1;
+        let new = self.segments.len();
+        self.directory[prefix * span..(prefix + 1) * span].fill(new as u32);
+        self.earliest.set(segment, self.segments[segment].next_deadline());
+        self.earliest.set(new, high.next_deadline());
+        self.segments.push(high);
+    }
+
+    /// Takes out the entry at `at`.
+    pub(crate) fn remove(&mut self, at: Position, hash_of: impl Fn(&[u8]) -> u64) -> EntryBox {
+        let segment = &mut self.segments[at.segment as usize];
+        let entry = segment.remove(at.place);
+        self.len -= 1;
+        self.count_deadline(entry.view().deadline_ms(), -1);
+        self.shrink(at.segment as usize, hash_of);
+        entry
+    }
+
+    /// Gives memory back after removals.
+    fn shrink(&mut self, segment: usize, hash_of: impl Fn(&[u8]) -> u64) {
+        if self.len == 0 {
+            *self = Table::default();
+        } else {
+            self.segments[segment].shrink(hash_of);
+        }
+    }
+
+    /// Takes out entries whose deadline is not after `now_ms` and hands them to `gone`, until none is left or
+    /// `budget` is used up: each entry looked at takes one.
+    pub(crate) fn expire(
+        &mut self,
+        now_ms: i64,
+        budget: &mut usize,
+        hash_of: impl Fn(&[u8]) -> u64,
+        mut gone: impl FnMut(EntryBox),
+    ) {
+        while *budget > 0 && self.next_deadline() <= now_ms {
+            let Some(segment) = self.earliest.first() else { return };
+            let (mut count, mut sum) = (0u32, 0i128);
+            self.segments[segment].expire(now_ms, budget, &mut |entry: EntryBox| {
+                count += 1;
+                sum += i128::from(entry.view().deadline_ms().unwrap_or(0));
+                gone(entry);
+            });
+            self.len -= count;
+            self.volatile -= count;
+            self.deadlines_sum -= sum;
+            let next = self.segments[segment].next_deadline();
+            self.earliest.set(segment, next);
+            if count > 0 {
+                self.shrink(segment, &hash_of);
+            }
+        }
+    }
+
+    /// Visits entries in the order of their hashes, a home bucket at a time, from `hash` on; returns the hash to
+    /// go on from, or nothing at the end. `visit` says whether to go on after the bucket.
+    pub(crate) fn visit_from<'e>(
+        &'e self,
+        mut hash: u64,
+        hash_of: impl Fn(&[u8]) -> u64,
+        mut visit: impl FnMut(Entry<'e>),
+        mut more: impl FnMut() -> bool,
+    ) -> Option<u64> {
+        let stripe = hash >> (u64::BITS - STRIPE_BITS);
+        loop {
+            let segment = &self.segments[self.segment_of(hash)];
+            let next = segment.visit_home(hash, &hash_of, &mut visit);
+            hash = next.or_else(|| {
+                let span = 1u64 << (u64::BITS - STRIPE_BITS - u32::from(segment.depth));
+                let next = (hash & !(span - 1)).checked_add(span)?;
+                (next >> (u64::BITS - STRIPE_BITS) == stripe).then_some(next)
+            })?;
+            if !more() {
+                return Some(hash);
+            }
+        }
+    }
+
+    /// An entry chosen at random, each as likely as any other; nothing when it has none.
+    pub(crate) fn random(&self, rng: &mut Rng) -> Option<Entry<'_>> {
+        let mut n = rng.below(u64::from(self.len).max(1)) as usize;
+        let segment = self.segments.iter().find(|s| {
+            let here = n < s.len();
+            n = n.saturating_sub(s.len());
+            here
+        })?;
+        // A segment is rarely less than a quarter full; one that is, is small.
+        loop {
+            if let Some(entry) = segment.slot_entry(rng.below(segment.slots() as u64) as usize) {
+                return Some(entry);
+            }
+        }
+    }
+
+    /// Bytes of memory it takes beyond its entries.
+    pub(crate) fn overhead_bytes(&self) -> usize {
+        let slots: usize = self.segments.iter().map(Segment::slots).sum();
+        slots * size_of::<crate::entry::Slot>()
+            + slots / SLOTS * if self.volatile > 0 { size_of::<i64>() } else { 0 }
+            + self.segments.len() * size_of::<Segment>()
+            + self.directory.len() * size_of::<u32>()
+    }
+}

@@ -1,0 +1,231 @@
+//! The store against a plain map: the same operations, the same answers.
+
+use std::collections::{BTreeMap, HashSet};
+
+use engine::{Db, Deadline, Due, Free, Held, Options, Rng, Store, Str, Turn};
+
+const START_MS: i64 = 1_800_000_000_000;
+
+fn store() -> Store {
+    Store::new(&Options { databases: 2, secret: 99, groups: 1 })
+}
+
+/// Runs `f` on database 0 with every stripe held.
+fn with_db<R>(store: &Store, turn: &mut Turn, f: impl FnOnce(&mut Db<'_, '_>) -> R) -> R {
+    let mut held = Held::everything(store);
+    f(&mut Db::new(&mut held, turn, 0))
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Expected {
+    value: Vec<u8>,
+    deadline_ms: Option<i64>,
+}
+
+fn bytes(value: Str<'_>) -> Vec<u8> {
+    value.bytes(&mut itoa::Buffer::new()).to_vec()
+}
+
+fn value(rng: &mut Rng) -> Vec<u8> {
+    match rng.below(6) {
+        0 => rng.below(1000).to_string().into_bytes(),
+        1 => (-(rng.below(u64::MAX >> 1) as i64)).to_string().into_bytes(),
+        2 => vec![b'x'; rng.below(40) as usize],
+        3 => vec![0xff; rng.below(400) as usize],
+        4 => vec![b'y'; rng.below(3000) as usize],
+        _ => Vec::new(),
+    }
+}
+
+fn step(db: &mut Db<'_, '_>, map: &mut BTreeMap<Vec<u8>, Expected>, name: &[u8], rng: &mut Rng) {
+    let now_ms = db.turn.now_ms;
+    map.retain(|_, e| e.deadline_ms.is_none_or(|at| at > now_ms));
+    let key = db.key(name);
+    match rng.below(9) {
+        0..=2 => {
+            let new = value(rng);
+            let deadline = match rng.below(3) {
+                0 => Deadline::Keep,
+                1 => Deadline::Never,
+                _ => Deadline::At(now_ms + 1 + rng.below(500) as i64),
+            };
+            db.set_string(key, &new, deadline);
+            let deadline_ms = match deadline {
+                Deadline::Keep => map.get(name).and_then(|e| e.deadline_ms),
+                Deadline::Never => None,
+                Deadline::At(at) => Some(at),
+            };
+            map.insert(name.to_vec(), Expected { value: new, deadline_ms });
+        }
+        3 => assert_eq!(db.delete(key, Free::Now), map.remove(name).is_some()),
+        4 => {
+            let at = (rng.below(2) == 0).then(|| now_ms + 1 + rng.below(500) as i64);
+            assert_eq!(db.set_deadline(key, at), map.contains_key(name));
+            map.entry(name.to_vec()).and_modify(|e| e.deadline_ms = at);
+        }
+        5 => {
+            let tail = value(rng);
+            let expected =
+                map.entry(name.to_vec()).or_insert(Expected { value: Vec::new(), deadline_ms: None });
+            expected.value.extend_from_slice(&tail);
+            assert_eq!(db.append(key, &tail), expected.value.len());
+        }
+        6 => {
+            let len = rng.below(2000) as usize;
+            let expected =
+                map.entry(name.to_vec()).or_insert(Expected { value: Vec::new(), deadline_ms: None });
+            expected.value.resize(expected.value.len().max(len), 0);
+            let bytes = db.string_mut(key, len);
+            assert_eq!(bytes, expected.value);
+            if let Some(last) = bytes.last_mut() {
+                *last = b'!';
+                *expected.value.last_mut().unwrap() = b'!';
+            }
+        }
+        7 => {
+            let taken = db.take(key);
+            assert_eq!(taken.as_ref().map(|v| v.deadline_ms), map.get(name).map(|e| e.deadline_ms));
+            if let Some(taken) = taken {
+                db.put(key, taken, Free::Now);
+            }
+        }
+        _ => {
+            let found = db
+                .read(key)
+                .map(|e| Expected { value: bytes(e.string().unwrap()), deadline_ms: e.deadline_ms() });
+            assert_eq!(found.as_ref(), map.get(name));
+        }
+    }
+}
+
+fn content(db: &mut Db<'_, '_>, count: usize) -> BTreeMap<Vec<u8>, Expected> {
+    let (mut all, mut cursor) = (BTreeMap::new(), 0);
+    loop {
+        let scan = db.scan(cursor, count, |e| {
+            let found = Expected { value: bytes(e.string().unwrap()), deadline_ms: e.deadline_ms() };
+            assert!(all.insert(e.key().to_vec(), found).is_none(), "a scan visits a key once");
+        });
+        cursor = scan.cursor;
+        if cursor == 0 {
+            return all;
+        }
+    }
+}
+
+#[test]
+fn behaves_like_a_map_with_deadlines() {
+    let store = store();
+    let mut turn = Turn::new(START_MS, 5);
+    let (mut map, mut rng) = (BTreeMap::new(), Rng::new(5));
+    for round in 0..60_000 {
+        let long = rng.below(8) == 0;
+        let name = format!("key:{}{}", rng.below(2000), if long { "x".repeat(300) } else { String::new() });
+        with_db(&store, &mut turn, |db| step(db, &mut map, name.as_bytes(), &mut rng));
+        turn.now_ms += i64::from(rng.below(50) == 0);
+        if round % 10_000 == 0 {
+            let now_ms = turn.now_ms;
+            map.retain(|_, e| e.deadline_ms.is_none_or(|at| at > now_ms));
+            with_db(&store, &mut turn, |db| assert_eq!(content(db, 1 + round / 1000), map));
+        }
+    }
+    while store.expire_due(0, &mut turn, 100) == Due::More {}
+    let now_ms = turn.now_ms;
+    map.retain(|_, e| e.deadline_ms.is_none_or(|at| at > now_ms));
+    assert_eq!(store.len(0), map.len() as u64);
+    assert_eq!(store.volatile_len(0), map.values().filter(|e| e.deadline_ms.is_some()).count() as u64);
+    with_db(&store, &mut turn, |db| assert_eq!(db.flush(Free::Later), map.len() as u64));
+    assert_eq!((store.len(0), turn.garbage.len()), (0, 1));
+}
+
+#[test]
+fn expiry_takes_exactly_what_is_due() {
+    let store = store();
+    let mut turn = Turn::new(START_MS, 1);
+    for i in 0..50_000i64 {
+        let name = format!("key:{i}");
+        with_db_key(&store, &mut turn, name.as_bytes(), |db, key| {
+            db.set_string(key, b"v", Deadline::At(START_MS + 1 + i % 1000));
+        });
+    }
+    for ms in [1, 2, 10, 500, 1000] {
+        turn.now_ms = START_MS + ms;
+        assert!(store.next_due_ms(0) <= turn.now_ms);
+        while store.expire_due(0, &mut turn, 64) == Due::More {}
+        assert_eq!(store.len(0), 50 * (1000 - ms as u64));
+        assert!(store.next_due_ms(0) > turn.now_ms);
+    }
+    assert_eq!((turn.expired, store.next_due_ms(0)), (50_000, i64::MAX));
+}
+
+fn with_db_key(
+    store: &Store,
+    turn: &mut Turn,
+    name: &[u8],
+    f: impl FnOnce(&mut Db<'_, '_>, engine::Key<'_>),
+) {
+    let key = store.key(name);
+    let mut held = Held::keys(store, [key.hash()]);
+    f(&mut Db::new(&mut held, turn, 0), key);
+}
+
+#[test]
+fn a_scan_sees_every_key_that_stays_while_the_table_grows_and_shrinks() {
+    let store = store();
+    let mut turn = Turn::new(START_MS, 1);
+    let set = |turn: &mut Turn, name: String| {
+        with_db_key(&store, turn, name.as_bytes(), |db, key| db.set_string(key, b"v", Deadline::Never));
+    };
+    (0..5000).for_each(|i| set(&mut turn, format!("stay:{i}")));
+    let (mut seen, mut cursor, mut other) = (HashSet::new(), 0, 0);
+    loop {
+        let mut held = Held::nothing(&store);
+        let scan = Db::new(&mut held, &mut turn, 0).scan(cursor, 50, |e| {
+            let fresh = seen.insert(e.key().to_vec());
+            assert!(fresh || !e.key().starts_with(b"stay:"), "once");
+        });
+        cursor = scan.cursor;
+        if cursor == 0 {
+            break;
+        }
+        for _ in 0..400 {
+            other += 1;
+            if other < 20_000 {
+                set(&mut turn, format!("other:{other}"));
+            } else {
+                let name = format!("other:{}", other - 19_999);
+                with_db_key(&store, &mut turn, name.as_bytes(), |db, key| {
+                    db.delete(key, Free::Now);
+                });
+            }
+        }
+    }
+    assert_eq!(seen.iter().filter(|k| k.starts_with(b"stay:")).count(), 5000);
+}
+
+#[test]
+fn random_keys_are_even() {
+    let store = store();
+    let mut turn = Turn::new(START_MS, 3);
+    (0..10).for_each(|i| {
+        with_db_key(&store, &mut turn, &[b'a' + i], |db, key| db.set_string(key, b"v", Deadline::Never));
+    });
+    let mut counts = [0; 10];
+    for _ in 0..10_000 {
+        let mut held = Held::nothing(&store);
+        let key = Db::new(&mut held, &mut turn, 0).random_key().unwrap();
+        counts[usize::from(key[0] - b'a')] += 1;
+    }
+    assert!(counts.iter().all(|c| (800..1200).contains(c)), "{counts:?}");
+}
+
+#[test]
+fn swapping_databases_moves_keys_and_deadlines() {
+    let store = store();
+    let mut turn = Turn::new(START_MS, 3);
+    with_db_key(&store, &mut turn, b"a", |db, key| db.set_string(key, b"1", Deadline::At(START_MS + 5)));
+    with_db(&store, &mut turn, |db| db.swap(1));
+    assert_eq!((store.len(0), store.len(1), store.volatile_len(1)), (0, 1, 1));
+    turn.now_ms += 5;
+    assert_eq!(store.expire_due(0, &mut turn, 10), Due::Done);
+    assert_eq!(store.len(1), 0);
+}
