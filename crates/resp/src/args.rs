@@ -106,3 +106,30 @@ impl<A: AsRef<[u8]>> FromIterator<A> for ArgsBuf {
         buf
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_found_by_number() {
+        let buf: ArgsBuf = ["SET", "", "value"].into_iter().collect();
+        let args = buf.args();
+        assert_eq!(
+            (args.len(), args.at(0), &args[1], args.get(2)),
+            (3, &b"SET"[..], &b""[..], Some(&b"value"[..]))
+        );
+        assert_eq!(args.get(3), None);
+        assert!(args.iter().rev().eq([&b"value"[..], b"", b"SET"]));
+        assert!(args.from(1).iter().eq([&b""[..], b"value"]));
+        assert_eq!((args.from(3).len(), args.from(4).len()), (0, 0));
+    }
+
+    #[test]
+    fn a_cleared_buffer_starts_over() {
+        let mut buf: ArgsBuf = ["GET", "key"].into_iter().collect();
+        buf.clear();
+        buf.push(b"PING");
+        assert!(buf.args().iter().eq([b"PING"]));
+    }
+}

@@ -1,5 +1,10 @@
 //! Replies written straight into an output buffer, in the protocol version the client asked for.
 
+use crate::double::DoubleBuffer;
+
+/// A type's byte, the longest integer and a line end.
+const HEADER_BYTES_MAX: usize = 1 + 20 + 2;
+
 /// Writes replies to the end of a buffer it owns. RESP3 types fall back to what Redis sends in RESP2.
 #[derive(Debug, Default)]
 pub struct Reply {
@@ -93,7 +98,7 @@ impl Reply {
     /// A string of any bytes.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.out.reserve(bytes.len() + 16);
+        self.out.reserve(bytes.len() + HEADER_BYTES_MAX + 2);
         self.header(b'$', bytes.len() as i64);
         self.out.extend_from_slice(bytes);
         self.out.extend_from_slice(b"\r\n");
@@ -108,12 +113,20 @@ impl Reply {
     /// No value: `_` in RESP3, the null string in RESP2.
     #[inline]
     pub fn null(&mut self) {
-        self.out.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
+        if self.resp3 {
+            self.out.extend_from_slice(b"_\r\n");
+        } else {
+            self.out.extend_from_slice(b"$-1\r\n");
+        }
     }
 
     /// No value where an array was to come: `_` in RESP3, the null array in RESP2.
     pub fn null_array(&mut self) {
-        self.out.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
+        if self.resp3 {
+            self.out.extend_from_slice(b"_\r\n");
+        } else {
+            self.out.extend_from_slice(b"*-1\r\n");
+        }
     }
 
     /// The header of an array of `n` replies, which follow.
@@ -146,23 +159,16 @@ impl Reply {
         }
     }
 
-    /// A double in its shortest form that reads back the same (`inf`, `-inf`, `nan` spelled out):
-    /// in RESP2 a string.
+    /// A double as [`DoubleBuffer`] writes it: in RESP2 a string.
     pub fn double(&mut self, d: f64) {
-        let mut digits = zmij::Buffer::new();
-        let text = match d {
-            d if d.is_nan() => "nan",
-            d if d == f64::INFINITY => "inf",
-            d if d == f64::NEG_INFINITY => "-inf",
-            d => digits.format_finite(d),
-        };
-        let text = text.strip_suffix(".0").unwrap_or(text);
+        let mut buffer = DoubleBuffer::new();
+        let text = buffer.format(d);
         if self.resp3 {
             self.out.push(b',');
-            self.out.extend_from_slice(text.as_bytes());
+            self.out.extend_from_slice(text);
             self.out.extend_from_slice(b"\r\n");
         } else {
-            self.bulk(text.as_bytes());
+            self.bulk(text);
         }
     }
 
@@ -195,19 +201,37 @@ impl Reply {
     }
 
     fn close(&mut self, deferred: Deferred, kind: u8, n: usize) {
-        let mut digits = itoa::Buffer::new();
-        let digits = digits.format(n);
-        let header = [&[kind], digits.as_bytes(), b"\r\n"].concat();
-        self.out.splice(deferred.at..deferred.at, header);
+        let end = self.out.len();
+        self.header(kind, n as i64);
+        let header_bytes = self.out.len() - end;
+        self.out[deferred.at..].rotate_right(header_bytes);
     }
 
+    /// A type's byte, a number and a line end. Lengths and small integers are the common case and
+    /// written with stores of fixed size.
     #[inline]
     fn header(&mut self, kind: u8, n: i64) {
+        let digit = |place: i64| b'0' + (n / place % 10) as u8;
+        match n {
+            0..=9 => self.out.extend_from_slice(&[kind, digit(1), b'\r', b'\n']),
+            10..=99 => self.out.extend_from_slice(&[kind, digit(10), digit(1), b'\r', b'\n']),
+            100..=999 => {
+                self.out.extend_from_slice(&[kind, digit(100), digit(10), digit(1), b'\r', b'\n']);
+            }
+            _ => self.long_header(kind, n),
+        }
+    }
+
+    #[inline(never)]
+    fn long_header(&mut self, kind: u8, n: i64) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n).as_bytes();
-        self.out.reserve(digits.len() + 3);
+        self.out.reserve(HEADER_BYTES_MAX);
         self.out.push(kind);
         self.out.extend_from_slice(digits);
         self.out.extend_from_slice(b"\r\n");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -276,7 +276,7 @@ impl Parser {
             self.searched = end;
             return Ok(None);
         }
-        let number = buf.get(pos + 1..end).and_then(parse_i64);
+        let number = buf.get(pos + 1..end).and_then(canonical_i64);
         Ok(Some((number, end + 2)))
     }
 
@@ -333,21 +333,9 @@ fn short_header(line: &[u8]) -> Option<(i64, usize)> {
 }
 
 /// A decimal number in its one canonical form: no `+`, no zeros in front, nothing around it.
-fn parse_i64(text: &[u8]) -> Option<i64> {
-    let (digits, negative) = text.strip_prefix(b"-").map_or((text, false), |digits| (digits, true));
-    match digits {
-        [b'0'] if !negative => Some(0),
-        [b'1'..=b'9', ..] => digits.iter().try_fold(0i64, |n, &byte| {
-            let digit = byte.wrapping_sub(b'0');
-            let shifted = n.checked_mul(10)?;
-            match digit {
-                0..=9 if negative => shifted.checked_sub(i64::from(digit)),
-                0..=9 => shifted.checked_add(i64::from(digit)),
-                _ => None,
-            }
-        }),
-        _ => None,
-    }
+fn canonical_i64(text: &[u8]) -> Option<i64> {
+    let n: i64 = str::from_utf8(text).ok()?.parse().ok()?;
+    (itoa::Buffer::new().format(n).as_bytes() == text).then_some(n)
 }
 
 #[cfg(test)]
