@@ -1,1 +1,5 @@
 //! All that touches the operating system.
+
+pub mod clients;
+pub mod histogram;
+pub mod stats;

@@ -1,0 +1,458 @@
+//! What the process counts. Each worker has counters of its own, on cache lines that no other worker writes;
+//! they are summed when somebody asks.
+//!
+//! A worker takes its [`WorkerStats`] once and calls, in this order: [`WorkerStats::begin`] before each batch;
+//! [`WorkerStats::ran`], [`WorkerStats::failed`] or [`WorkerStats::rejected`] for each command;
+//! [`WorkerStats::turn`], [`WorkerStats::read`] and [`WorkerStats::wrote`] after it. None of these waits for
+//! another thread, and none but an error takes a lock (one that only readers of INFO share).
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use commands::{ROWS, Row};
+use parking_lot::Mutex;
+
+use crate::histogram::{Distribution, Histogram};
+
+use Ordering::{Acquire, Relaxed, Release};
+
+/// Kinds of errors that are told apart; what comes past them counts as [`ERRORS_OVERFLOW`].
+const ERROR_KINDS_MAX: usize = 128;
+const ERRORS_OVERFLOW: &str = "ERRORSTATS_OVERFLOW";
+
+/// Rates are averages over this time, or since the sample before it.
+const RATE_WINDOW_MS: i64 = 1600;
+/// Time between two samples at least.
+const SAMPLE_INTERVAL_MS: i64 = 100;
+
+/// A counter that one thread writes.
+#[derive(Debug, Default)]
+struct Counter(AtomicU64);
+
+impl Counter {
+    #[inline]
+    fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    fn clear(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
+#[derive(Debug, Default)]
+struct CommandCounters {
+    calls: Counter,
+    time_ns: Counter,
+    rejected: Counter,
+    failed: Counter,
+    /// Made when the command first runs: most never do.
+    latency_ns: OnceLock<Histogram>,
+}
+
+/// One worker's counters.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct WorkerStats {
+    /// The reset these counters were last cleared by; see [`Stats::reset`].
+    generation: AtomicU64,
+    connections: Counter,
+    connections_rejected: Counter,
+    reads: Counter,
+    read_bytes: Counter,
+    writes: Counter,
+    written_bytes: Counter,
+    hits: Counter,
+    misses: Counter,
+    expired: Counter,
+    expiry_lag_us: Histogram,
+    commands: Box<[CommandCounters]>,
+    errors: Mutex<BTreeMap<Box<str>, u64>>,
+}
+
+impl WorkerStats {
+    fn new() -> WorkerStats {
+        WorkerStats {
+            generation: AtomicU64::new(0),
+            connections: Counter::default(),
+            connections_rejected: Counter::default(),
+            reads: Counter::default(),
+            read_bytes: Counter::default(),
+            writes: Counter::default(),
+            written_bytes: Counter::default(),
+            hits: Counter::default(),
+            misses: Counter::default(),
+            expired: Counter::default(),
+            expiry_lag_us: Histogram::default(),
+            commands: (0..ROWS).map(|_| CommandCounters::default()).collect(),
+            errors: Mutex::default(),
+        }
+    }
+
+    /// Before each batch: starts again from zero when the counters were reset since the last.
+    #[inline]
+    pub fn begin(&self, stats: &Stats) {
+        let generation = stats.generation.load(Relaxed);
+        if self.generation.load(Relaxed) != generation {
+            self.clear();
+            self.generation.store(generation, Release);
+        }
+    }
+
+    /// A connection was taken.
+    pub fn connected(&self) {
+        self.connections.add(1);
+    }
+
+    /// A connection was refused: too many clients, or protected mode.
+    pub fn connection_rejected(&self) {
+        self.connections_rejected.add(1);
+    }
+
+    /// One read from a socket gave this many bytes.
+    #[inline]
+    pub fn read(&self, bytes: usize) {
+        self.reads.add(1);
+        self.read_bytes.add(bytes as u64);
+    }
+
+    /// One write to a socket took this many bytes.
+    #[inline]
+    pub fn wrote(&self, bytes: usize) {
+        self.writes.add(1);
+        self.written_bytes.add(bytes as u64);
+    }
+
+    /// A command ran for `time_ns`, whatever came of it.
+    #[inline]
+    pub fn ran(&self, row: &Row, time_ns: u64) {
+        let command = &self.commands[row.number];
+        command.calls.add(1);
+        command.time_ns.add(time_ns);
+        command.latency_ns.get_or_init(Histogram::default).record(time_ns, 1);
+    }
+
+    /// A command that ran failed; `error` is the reply's text.
+    pub fn failed(&self, row: &Row, error: &str) {
+        self.commands[row.number].failed.add(1);
+        self.error(error);
+    }
+
+    /// A command was refused before it ran (arity, NOAUTH, OOM); `error` is the reply's text.
+    pub fn rejected(&self, row: &Row, error: &str) {
+        self.commands[row.number].rejected.add(1);
+        self.error(error);
+    }
+
+    /// An error reply that belongs to no command: it is unknown, or the request is malformed.
+    pub fn error(&self, error: &str) {
+        let kind = error.split(' ').next().unwrap_or_default();
+        let mut errors = self.errors.lock();
+        if let Some(n) = errors.get_mut(kind) {
+            *n += 1;
+        } else {
+            let kind = if errors.len() < ERROR_KINDS_MAX { kind } else { ERRORS_OVERFLOW };
+            *errors.entry(kind.into()).or_default() += 1;
+        }
+    }
+
+    /// What commands, or the removal of expired keys, left in a turn.
+    #[inline]
+    pub fn turn(&self, hits: u64, misses: u64, expired: u64) {
+        self.hits.add(hits);
+        self.misses.add(misses);
+        self.expired.add(expired);
+    }
+
+    /// `n` keys were removed `lag_us` microseconds after their deadline.
+    #[inline]
+    pub fn expiry_lag(&self, lag_us: u64, n: u64) {
+        self.expiry_lag_us.record(lag_us, n);
+    }
+
+    fn clear(&self) {
+        let counters = [
+            &self.connections,
+            &self.connections_rejected,
+            &self.reads,
+            &self.read_bytes,
+            &self.writes,
+            &self.written_bytes,
+            &self.hits,
+            &self.misses,
+            &self.expired,
+        ];
+        counters.into_iter().for_each(Counter::clear);
+        for command in &self.commands {
+            [&command.calls, &command.time_ns, &command.rejected, &command.failed]
+                .into_iter()
+                .for_each(Counter::clear);
+            command.latency_ns.get().into_iter().for_each(Histogram::clear);
+        }
+        self.expiry_lag_us.clear();
+        self.errors.lock().clear();
+    }
+}
+
+/// All workers' counters.
+#[derive(Debug)]
+pub struct Stats {
+    workers: Box<[WorkerStats]>,
+    /// Counts resets. A worker whose counters are of an older generation has counted nothing since.
+    generation: AtomicU64,
+    /// When samples were taken, and the totals then.
+    samples: Mutex<VecDeque<(i64, Traffic)>>,
+}
+
+/// Sums whose rates INFO gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Commands that ran.
+    pub commands: u64,
+    /// Bytes read from clients.
+    pub read_bytes: u64,
+    /// Bytes sent to clients.
+    pub written_bytes: u64,
+}
+
+/// Sums of the simple counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Commands and bytes.
+    pub traffic: Traffic,
+    /// Connections taken.
+    pub connections: u64,
+    /// Connections refused.
+    pub connections_rejected: u64,
+    /// Reads from sockets.
+    pub reads: u64,
+    /// Writes to sockets.
+    pub writes: u64,
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys that expired.
+    pub expired: u64,
+    /// Error replies.
+    pub errors: u64,
+}
+
+/// Sums of one command's counters.
+#[derive(Clone, Debug, Default)]
+pub struct CommandTotals {
+    /// How often it ran.
+    pub calls: u64,
+    /// Nanoseconds it ran for.
+    pub time_ns: u64,
+    /// How often it was refused before it ran.
+    pub rejected: u64,
+    /// How often it ran and failed.
+    pub failed: u64,
+    /// Nanoseconds of its runs.
+    pub latency_ns: Distribution,
+}
+
+impl Stats {
+    /// Counters for `workers` workers.
+    pub fn new(workers: usize) -> Stats {
+        Stats {
+            workers: (0..workers).map(|_| WorkerStats::new()).collect(),
+            generation: AtomicU64::new(0),
+            samples: Mutex::default(),
+        }
+    }
+
+    /// The counters of worker `i`, which alone may change them.
+    pub fn worker(&self, i: usize) -> &WorkerStats {
+        &self.workers[i]
+    }
+
+    /// Starts again from zero (CONFIG RESETSTAT). Workers clear their own counters at their next batch; until
+    /// then these do not count.
+    pub fn reset(&self) {
+        self.generation.fetch_add(1, Release);
+        self.samples.lock().clear();
+    }
+
+    fn current(&self) -> impl Iterator<Item = &WorkerStats> {
+        let generation = self.generation.load(Acquire);
+        self.workers.iter().filter(move |w| w.generation.load(Acquire) == generation)
+    }
+
+    /// The simple counters.
+    pub fn totals(&self) -> Totals {
+        self.current().fold(Totals { traffic: self.traffic(), ..Totals::default() }, |sum, w| Totals {
+            traffic: sum.traffic,
+            connections: sum.connections + w.connections.get(),
+            connections_rejected: sum.connections_rejected + w.connections_rejected.get(),
+            reads: sum.reads + w.reads.get(),
+            writes: sum.writes + w.writes.get(),
+            hits: sum.hits + w.hits.get(),
+            misses: sum.misses + w.misses.get(),
+            expired: sum.expired + w.expired.get(),
+            errors: sum.errors + w.errors.lock().values().sum::<u64>(),
+        })
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.current().fold(Traffic::default(), |sum, w| Traffic {
+            commands: sum.commands + w.commands.iter().map(|c| c.calls.get()).sum::<u64>(),
+            read_bytes: sum.read_bytes + w.read_bytes.get(),
+            written_bytes: sum.written_bytes + w.written_bytes.get(),
+        })
+    }
+
+    /// The counters of the command or subcommand of `row`.
+    pub fn command(&self, row: &Row) -> CommandTotals {
+        let mut totals = CommandTotals::default();
+        for worker in self.current() {
+            let command = &worker.commands[row.number];
+            totals.calls += command.calls.get();
+            totals.time_ns += command.time_ns.get();
+            totals.rejected += command.rejected.get();
+            totals.failed += command.failed.get();
+            if let Some(latency) = command.latency_ns.get() {
+                latency.add_to(&mut totals.latency_ns);
+            }
+        }
+        totals
+    }
+
+    /// Error replies by kind: the first word of their text.
+    pub fn errors(&self) -> BTreeMap<Box<str>, u64> {
+        let mut sum = BTreeMap::new();
+        for worker in self.current() {
+            for (kind, n) in worker.errors.lock().iter() {
+                *sum.entry(kind.clone()).or_default() += n;
+            }
+        }
+        sum
+    }
+
+    /// Microseconds by which keys outlived their deadlines.
+    pub fn expiry_lag_us(&self) -> Distribution {
+        let mut sum = Distribution::default();
+        self.current().for_each(|w| w.expiry_lag_us.add_to(&mut sum));
+        sum
+    }
+
+    /// Notes the traffic so far, so that [`Stats::rates`] can tell how fast it grows. To be called by one
+    /// worker whenever it wakes; most calls do nothing.
+    pub fn sample(&self, now_ms: i64) {
+        let mut samples = self.samples.lock();
+        let due = samples.back().is_none_or(|(at_ms, _)| now_ms - at_ms >= SAMPLE_INTERVAL_MS);
+        if !due {
+            return;
+        }
+        samples.push_back((now_ms, self.traffic()));
+        // One sample before the window is kept: the rates start there.
+        while samples.get(1).is_some_and(|(at_ms, _)| now_ms - at_ms >= RATE_WINDOW_MS) {
+            samples.pop_front();
+        }
+    }
+
+    /// Commands, bytes read and bytes written a second, lately.
+    pub fn rates(&self, now_ms: i64) -> [f64; 3] {
+        let samples = self.samples.lock();
+        let in_window = samples.iter().rposition(|(at_ms, _)| now_ms - at_ms >= RATE_WINDOW_MS).unwrap_or(0);
+        let Some((since_ms, then)) = samples.get(in_window) else { return [0.0; 3] };
+        let now = self.traffic();
+        let seconds = (now_ms - since_ms).max(1) as f64 / 1000.0;
+        [
+            now.commands.saturating_sub(then.commands) as f64 / seconds,
+            now.read_bytes.saturating_sub(then.read_bytes) as f64 / seconds,
+            now.written_bytes.saturating_sub(then.written_bytes) as f64 / seconds,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_summed() {
+        let stats = Stats::new(2);
+        for i in 0..2 {
+            let worker = stats.worker(i);
+            worker.begin(&stats);
+            worker.connected();
+            worker.read(10);
+            worker.wrote(5);
+            worker.turn(3, 2, 1);
+        }
+        let totals = stats.totals();
+        assert_eq!((totals.connections, totals.reads, totals.writes), (2, 2, 2));
+        assert_eq!((totals.traffic.read_bytes, totals.traffic.written_bytes), (20, 10));
+        assert_eq!((totals.hits, totals.misses, totals.expired), (6, 4, 2));
+    }
+
+    #[test]
+    fn a_reset_hides_counters_until_their_worker_clears_them() {
+        let stats = Stats::new(2);
+        stats.worker(0).read(1);
+        stats.worker(1).read(1);
+        stats.worker(1).error("ERR x");
+        stats.reset();
+        assert_eq!(stats.totals(), Totals::default());
+        stats.worker(0).begin(&stats);
+        stats.worker(0).read(7);
+        assert_eq!(stats.totals().traffic.read_bytes, 7);
+        stats.worker(1).begin(&stats);
+        assert!(stats.errors().is_empty());
+        stats.worker(1).read(2);
+        assert_eq!(stats.totals().reads, 2);
+    }
+
+    #[test]
+    fn errors_are_told_apart_by_their_first_word_up_to_a_bound() {
+        let stats = Stats::new(1);
+        let worker = stats.worker(0);
+        worker.error("ERR one");
+        worker.error("ERR two");
+        worker.error("WRONGTYPE three");
+        for i in 0..200 {
+            worker.error(&format!("KIND{i} x"));
+        }
+        let errors = stats.errors();
+        assert_eq!((errors["ERR"], errors["WRONGTYPE"]), (2, 1));
+        assert_eq!(errors.len(), ERROR_KINDS_MAX + 1);
+        assert_eq!(errors[ERRORS_OVERFLOW], 74);
+        assert_eq!(stats.totals().errors, 203);
+    }
+
+    #[test]
+    fn rates_are_those_of_the_window() {
+        let stats = Stats::new(1);
+        assert_eq!(stats.rates(0), [0.0; 3]);
+        stats.sample(0);
+        for tenth in 1..=50 {
+            stats.worker(0).read(100);
+            stats.sample(tenth * 100);
+            stats.sample(tenth * 100 + 1);
+        }
+        let [_, read, written] = stats.rates(5000);
+        assert!((900.0..=1100.0).contains(&read), "{read}");
+        assert_eq!(written, 0.0);
+        assert!(stats.samples.lock().len() < 20);
+        let [_, read, _] = stats.rates(60_000);
+        assert_eq!(read, 0.0, "nothing came for a minute");
+    }
+
+    #[test]
+    fn lag_is_kept_by_size() {
+        let stats = Stats::new(2);
+        stats.worker(0).expiry_lag(10, 98);
+        stats.worker(1).expiry_lag(5000, 2);
+        let lag = stats.expiry_lag_us();
+        assert_eq!((lag.percentile(50.0), lag.max()), (10, 5000));
+        assert!((5000..5200).contains(&lag.percentile(99.0)));
+    }
+}
