@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The client: `ebbtide cli`.
+
+mod address;
+mod connection;
+mod options;
+mod output;
+mod words;
