@@ -63,6 +63,13 @@ impl<'a> Ctx<'a, '_> {
         self.db.turn.effect(db, args.iter().copied());
     }
 
+    /// Makes the request itself the effect, whether anything changed or not.
+    pub fn effect_request(&mut self) {
+        self.rewritten = true;
+        let db = self.db.index();
+        self.db.turn.effect(db, self.args.iter());
+    }
+
     /// Says that the change made needs no effect at all.
     pub fn no_effect(&mut self) {
         self.rewritten = true;

@@ -18,10 +18,6 @@ pub trait Host: Sync {
     /// Whether the values that `removal` removes are freed by another thread.
     fn frees_later(&self, removal: Removal) -> bool;
 
-    /// Whether keys' access metadata counts how often they are used (`maxmemory-policy` with `lfu`), not when
-    /// they were last.
-    fn tracks_frequency(&self) -> bool;
-
     // -- access ---------------------------------------------------------------------------------
 
     /// Whether clients must give a password (`requirepass`).

@@ -1,6 +1,161 @@
-//! OBJECT.
+//! OBJECT: how a key is kept.
 
-use crate::table::Command;
+use engine::{AccessPolicy, Entry, Str};
+
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::help::help;
+use crate::keys::KeySpec;
+use crate::table::{Command, Locks, Outcome, flags};
 
 /// This family.
-pub(crate) static COMMANDS: &[&Command] = &[];
+pub(crate) static COMMANDS: &[&Command] = &[&OBJECT];
+
+static OBJECT: Command = Command {
+    name: "object",
+    arity: -2,
+    subcommands: &[&HELP, &ENCODING, &FREQ, &IDLETIME, &REFCOUNT],
+    summary: "A container for commands about how keys are kept.",
+    since: "2.2.3",
+    group: "generic",
+    complexity: "Depends on the subcommand.",
+    ..Command::BLANK
+};
+
+/// What the subcommands about a key have in common.
+const ABOUT_KEY: Command = Command {
+    arity: 3,
+    flags: flags::READONLY,
+    categories: "@keyspace",
+    keys: &[KeySpec::one(2, "RO")],
+    locks: Locks::Keys,
+    group: "generic",
+    complexity: "O(1)",
+    syntax: "key",
+    tips: &["nondeterministic_output"],
+    ..Command::BLANK
+};
+
+static HELP: Command = Command {
+    name: "help",
+    arity: 2,
+    flags: flags::LOADING | flags::STALE,
+    categories: "@keyspace",
+    run: object_help,
+    summary: "Lists the subcommands.",
+    since: "6.2.0",
+    group: "generic",
+    complexity: "O(1)",
+    ..Command::BLANK
+};
+
+fn object_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    help(ctx.reply, &OBJECT);
+    Ok(())
+}
+
+static ENCODING: Command = Command {
+    name: "encoding",
+    run: encoding,
+    summary: "Names the form that the key's value is kept in.",
+    since: "2.2.3",
+    example: "> SET a 1\nOK\n> OBJECT ENCODING a\n\"int\"\n> SET a one\nOK\n> OBJECT ENCODING a\n\"embstr\"",
+    ..ABOUT_KEY
+};
+
+fn encoding(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    match entry(ctx, |entry, _| entry.encoding()) {
+        Some(name) => ctx.reply.bulk(name.as_bytes()),
+        None => ctx.reply.null(),
+    }
+    Ok(())
+}
+
+static FREQ: Command = Command {
+    name: "freq",
+    run: freq,
+    summary: "Says how often the key is used, on a logarithmic scale of 0 to 255.",
+    since: "4.0.0",
+    example: "> OBJECT FREQ a\n(nil)",
+    ..ABOUT_KEY
+};
+
+fn freq(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let policy = ctx.db.turn.access;
+    let frequency = entry(ctx, |entry, now_ms| i64::from(entry.frequency(policy, now_ms)));
+    tell(ctx, frequency, matches!(policy, AccessPolicy::Lfu { .. }), NO_FREQUENCY)
+}
+
+const NO_FREQUENCY: Error = Error::Text(
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
+     switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+
+static IDLETIME: Command = Command {
+    name: "idletime",
+    run: idletime,
+    summary: "Says how many seconds ago the key was last read or written.",
+    since: "2.2.3",
+    example: "> SET a 1\nOK\n> OBJECT IDLETIME a\n(integer) 0",
+    ..ABOUT_KEY
+};
+
+fn idletime(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let idle_seconds = entry(ctx, |entry, now_ms| (entry.idle_ms(now_ms) / 1000) as i64);
+    tell(ctx, idle_seconds, ctx.db.turn.access == AccessPolicy::Lru, NO_IDLE_TIME)
+}
+
+const NO_IDLE_TIME: Error = Error::Text(
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching \
+     between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+
+static REFCOUNT: Command = Command {
+    name: "refcount",
+    run: refcount,
+    summary: "Says how many keys share the value: always one, except that Redis's shared small integers are \
+        told as such.",
+    since: "2.2.3",
+    example: "> SET a one\nOK\n> OBJECT REFCOUNT a\n(integer) 1",
+    ..ABOUT_KEY
+};
+
+/// Redis keeps one object for each integer from 0 up to here, with a reference count that says so. Here integers
+/// need no object; clients still get the count they know.
+const SHARED_INTEGERS: std::ops::Range<i64> = 0..10_000;
+
+fn refcount(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let count = entry(ctx, |entry, _| match entry.string() {
+        Ok(Str::Int(n)) if SHARED_INTEGERS.contains(&n) => i64::from(i32::MAX),
+        _ => 1,
+    });
+    int_or_null(ctx, count);
+    Ok(())
+}
+
+/// What `view` tells about the live entry of argument 2; counted as a hit or a miss, but not as an access.
+fn entry<T>(ctx: &mut Ctx<'_, '_>, view: impl FnOnce(Entry<'_>, i64) -> T) -> Option<T> {
+    let now_ms = ctx.now_ms();
+    let told = ctx.db.peek(ctx.key(2)).map(|entry| view(entry, now_ms));
+    match told {
+        Some(_) => ctx.db.turn.hits += 1,
+        None => ctx.db.turn.misses += 1,
+    }
+    told
+}
+
+/// Replies with `told`, or the error when it is not `tracked`; a key that is not there is no error.
+fn tell(ctx: &mut Ctx<'_, '_>, told: Option<i64>, tracked: bool, untracked: Error) -> Outcome {
+    if told.is_some() && !tracked {
+        return Err(untracked);
+    }
+    int_or_null(ctx, told);
+    Ok(())
+}
+
+fn int_or_null(ctx: &mut Ctx<'_, '_>, told: Option<i64>) {
+    match told {
+        Some(n) => ctx.reply.int(n),
+        None => ctx.reply.null(),
+    }
+}

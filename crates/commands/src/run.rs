@@ -40,10 +40,7 @@ pub fn run(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let outcome = (ctx.command.run)(ctx);
     let changed = ctx.db.turn.dirty != dirty_before;
     match &outcome {
-        Ok(()) if changed && !ctx.rewritten => {
-            let db = ctx.db.index();
-            ctx.db.turn.effect(db, ctx.args.iter());
-        }
+        Ok(()) if changed && !ctx.rewritten => ctx.effect_request(),
         Ok(()) => {}
         Err(error) => {
             debug_assert!(!changed, "{} failed after a change", ctx.command.name);

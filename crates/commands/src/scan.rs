@@ -1,6 +1,191 @@
-//! Going through the keyspace: KEYS, SCAN.
+//! Commands that go through a database's keys.
 
-use crate::table::Command;
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::glob::{Case, glob_matches};
+use crate::number::int;
+use crate::table::{Command, Outcome, flags};
 
 /// This family.
-pub(crate) static COMMANDS: &[&Command] = &[];
+pub(crate) static COMMANDS: &[&Command] = &[&KEYS, &SCAN, &RANDOMKEY, &DBSIZE];
+
+/// Keys that KEYS visits in a step; other commands run between two steps.
+const KEYS_STEP: usize = 512;
+
+/// Keys that a call of SCAN visits unless it says otherwise.
+const SCAN_COUNT_DEFAULT: usize = 10;
+
+static KEYS: Command = Command {
+    name: "keys",
+    arity: 2,
+    flags: flags::READONLY,
+    categories: "@keyspace @dangerous",
+    run: keys,
+    summary: "Lists the keys whose names fit a pattern: those that are there all the while, each once.",
+    since: "1.0.0",
+    group: "generic",
+    complexity: "O(N) for N keys in the database",
+    syntax: "pattern",
+    example: "> MSET one 1 two 2\nOK\n> KEYS t*\n1) \"two\"\n> KEYS x*\n(empty array)",
+    tips: &["request_policy:all_shards", "nondeterministic_output_order"],
+    ..Command::BLANK
+};
+
+fn keys(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let pattern = Pattern::new(ctx.args.at(1));
+    let list = ctx.reply.array_deferred();
+    let (mut cursor, mut n) = (0, 0);
+    loop {
+        let reply = &mut *ctx.reply;
+        cursor = ctx
+            .db
+            .scan(cursor, KEYS_STEP, |entry| {
+                if pattern.fits(entry.key()) {
+                    reply.bulk(entry.key());
+                    n += 1;
+                }
+            })
+            .cursor;
+        if cursor == 0 {
+            break;
+        }
+    }
+    ctx.reply.close_array(list, n);
+    Ok(())
+}
+
+/// A pattern, or `*`, which fits every key, the empty one too.
+#[derive(Clone, Copy, Debug)]
+enum Pattern<'a> {
+    Any,
+    Glob(&'a [u8]),
+}
+
+impl<'a> Pattern<'a> {
+    fn new(pattern: &'a [u8]) -> Pattern<'a> {
+        if pattern == b"*" { Pattern::Any } else { Pattern::Glob(pattern) }
+    }
+
+    fn fits(self, key: &[u8]) -> bool {
+        match self {
+            Pattern::Any => true,
+            Pattern::Glob(pattern) => glob_matches(pattern, key, Case::Sensitive),
+        }
+    }
+}
+
+static SCAN: Command = Command {
+    name: "scan",
+    arity: -2,
+    flags: flags::READONLY,
+    categories: "@keyspace",
+    run: scan,
+    summary: "Lists some keys, and where the next call goes on; 0 begins and ends. A key that is there all the \
+        while comes exactly once.",
+    since: "2.8.0",
+    group: "generic",
+    complexity: "O(1) a call, O(N) for all N keys",
+    syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+    example: "> SET a 1\nOK\n> SCAN 0 MATCH a* COUNT 100 TYPE string\n1) \"0\"\n2) 1) \"a\"",
+    history: &[("6.0.0", "TYPE.")],
+    tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
+    ..Command::BLANK
+};
+
+fn scan(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let cursor = cursor(ctx.args.at(1))?;
+    let ScanOptions { pattern, count, kind } = ScanOptions::parse(ctx)?;
+    // The cursor comes before the keys in the reply, and is known after them.
+    let mut keys = resp::Reply::new();
+    let mut n = 0;
+    let next = ctx.db.scan(cursor, count, |entry| {
+        let kind_fits = kind.is_none_or(|kind| entry.kind().name().as_bytes().eq_ignore_ascii_case(kind));
+        if kind_fits && pattern.fits(entry.key()) {
+            keys.bulk(entry.key());
+            n += 1;
+        }
+    });
+    ctx.reply.array(2);
+    ctx.reply.bulk(itoa::Buffer::new().format(next.cursor).as_bytes());
+    ctx.reply.array(n);
+    ctx.reply.buffer().extend_from_slice(keys.bytes());
+    Ok(())
+}
+
+/// The number that a call of SCAN gave, to go on from.
+fn cursor(arg: &[u8]) -> Result<u64, Error> {
+    let number = std::str::from_utf8(arg).ok().and_then(|arg| arg.parse().ok());
+    number.ok_or(Error::Text("ERR invalid cursor"))
+}
+
+/// What a call of SCAN asks for.
+struct ScanOptions<'a> {
+    pattern: Pattern<'a>,
+    count: usize,
+    /// The kind's name; one that is no kind's fits no key.
+    kind: Option<&'a [u8]>,
+}
+
+impl<'a> ScanOptions<'a> {
+    fn parse(ctx: &Ctx<'a, '_>) -> Result<ScanOptions<'a>, Error> {
+        let mut options = ScanOptions { pattern: Pattern::Any, count: SCAN_COUNT_DEFAULT, kind: None };
+        let mut args = ctx.args.from(2).iter();
+        while let Some(option) = args.next() {
+            let value = args.next().ok_or(Error::Syntax)?;
+            match option {
+                o if o.eq_ignore_ascii_case(b"MATCH") => options.pattern = Pattern::new(value),
+                o if o.eq_ignore_ascii_case(b"COUNT") => match int(value)? {
+                    count @ 1.. => options.count = count as usize,
+                    _ => return Err(Error::Syntax),
+                },
+                o if o.eq_ignore_ascii_case(b"TYPE") => options.kind = Some(value),
+                _ => return Err(Error::Syntax),
+            }
+        }
+        Ok(options)
+    }
+}
+
+static RANDOMKEY: Command = Command {
+    name: "randomkey",
+    arity: 1,
+    flags: flags::READONLY,
+    categories: "@keyspace",
+    run: randomkey,
+    summary: "Gives the name of a key chosen at random.",
+    since: "1.0.0",
+    group: "generic",
+    complexity: "O(1)",
+    example: "> RANDOMKEY\n(nil)\n> SET a 1\nOK\n> RANDOMKEY\n\"a\"",
+    tips: &["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
+    ..Command::BLANK
+};
+
+fn randomkey(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    match ctx.db.random_key() {
+        Some(key) => ctx.reply.bulk(&key),
+        None => ctx.reply.null(),
+    }
+    Ok(())
+}
+
+static DBSIZE: Command = Command {
+    name: "dbsize",
+    arity: 1,
+    flags: flags::READONLY | flags::FAST,
+    categories: "@keyspace",
+    run: dbsize,
+    summary: "Says how many keys the database has.",
+    since: "1.0.0",
+    group: "server",
+    complexity: "O(1)",
+    example: "> MSET a 1 b 2\nOK\n> DBSIZE\n(integer) 2",
+    tips: &["request_policy:all_shards", "response_policy:agg_sum"],
+    ..Command::BLANK
+};
+
+fn dbsize(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let len = ctx.db.len();
+    ctx.reply.int(len as i64);
+    Ok(())
+}
