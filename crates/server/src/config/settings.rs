@@ -1,0 +1,443 @@
+//! What the configuration says, in the types the server works with.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use super::table::{Directive, table};
+use super::value::{BufferLimit, Value};
+
+/// The value of every directive, by its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values(BTreeMap<&'static str, Value>);
+
+impl Values {
+    /// Every default.
+    pub fn new() -> Values {
+        Values(table().map(|row| (row.name, row.default_value())).collect())
+    }
+
+    /// The value of the directive `name`.
+    ///
+    /// # Panics
+    /// Panics when the table has no such row.
+    pub fn get(&self, name: &str) -> &Value {
+        match self.0.get(name) {
+            Some(value) => value,
+            None => panic!("no directive {name}"),
+        }
+    }
+
+    /// Gives the directive of `row` a value.
+    pub fn set(&mut self, row: &'static Directive, value: Value) {
+        self.0.insert(row.name, value);
+    }
+}
+
+impl Default for Values {
+    fn default() -> Values {
+        Values::new()
+    }
+}
+
+macro_rules! settings {
+    ($($(#[$meta:meta])* $field:ident: $type:ty = $name:literal,)*) => {
+        /// The directives that have an effect. A field stands for one directive, whose row says what it means.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Settings {
+            $($(#[$meta])* pub $field: $type,)*
+            /// Every directive, those without effect too.
+            pub values: Values,
+        }
+
+        impl From<Values> for Settings {
+            fn from(values: Values) -> Settings {
+                Settings { $($field: <$type>::of($name, values.get($name)),)* values }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Addresses to listen on.
+    bind: Vec<BindAddress> = "bind",
+    /// Clients of other machines are refused while no password is set.
+    protected_mode: bool = "protected-mode",
+    /// Who may change guarded directives.
+    enable_protected_configs: Allowed = "enable-protected-configs",
+    /// Who may use DEBUG.
+    enable_debug_command: Allowed = "enable-debug-command",
+    /// TCP port; 0: none.
+    port: u16 = "port",
+    /// Connections waiting to be accepted.
+    tcp_backlog: u32 = "tcp-backlog",
+    /// Path of the Unix socket; see [`Settings::path`].
+    unixsocket: Option<PathBuf> = "unixsocket",
+    /// Permissions of the Unix socket; 0: as the umask has it.
+    unixsocketperm: u32 = "unixsocketperm",
+    /// Seconds until an idle client is closed; 0: never.
+    timeout_s: u64 = "timeout",
+    /// Seconds of silence until the system probes; 0: never.
+    tcp_keepalive_s: u64 = "tcp-keepalive",
+    /// Most clients.
+    maxclients: usize = "maxclients",
+    /// Most bytes of requests waiting.
+    client_query_buffer_limit_bytes: usize = "client-query-buffer-limit",
+    /// Output buffer limits by class.
+    client_output_buffer_limit: BufferLimits = "client-output-buffer-limit",
+    /// Most bytes of an argument.
+    proto_max_bulk_len_bytes: usize = "proto-max-bulk-len",
+    /// The default user's password; empty: none.
+    requirepass: Vec<u8> = "requirepass",
+    /// Event loops, at least one.
+    io_threads: Threads = "io-threads",
+    /// Housekeeping, times a second.
+    hz: u32 = "hz",
+    /// A background thread gives memory back to the system.
+    jemalloc_bg_thread: bool = "jemalloc-bg-thread",
+    /// File for the process's number; see [`Settings::path`].
+    pidfile: Option<PathBuf> = "pidfile",
+    /// What SIGINT does.
+    shutdown_on_sigint: Shutdown = "shutdown-on-sigint",
+    /// What SIGTERM does.
+    shutdown_on_sigterm: Shutdown = "shutdown-on-sigterm",
+    /// Least important messages that are logged.
+    loglevel: LogLevel = "loglevel",
+    /// File of the log, standard output if none; see [`Settings::path`].
+    logfile: Option<PathBuf> = "logfile",
+    /// The banner is shown wherever the log goes.
+    always_show_logo: bool = "always-show-logo",
+    /// Classes of events that are published: see [`super::events`].
+    notify_keyspace_events: u32 = "notify-keyspace-events",
+    /// The time of each command is recorded.
+    latency_tracking: bool = "latency-tracking",
+    /// Percentiles INFO shows of it.
+    latency_tracking_info_percentiles: Vec<f64> = "latency-tracking-info-percentiles",
+    /// How many databases there are.
+    databases: u32 = "databases",
+    /// Bytes the data may take; 0: no limit.
+    maxmemory_bytes: u64 = "maxmemory",
+    /// Which keys go when memory is short.
+    maxmemory_policy: Policy = "maxmemory-policy",
+    /// Keys compared to find one to evict.
+    maxmemory_samples: u32 = "maxmemory-samples",
+    /// How slowly counts of accesses grow.
+    lfu_log_factor: u32 = "lfu-log-factor",
+    /// Minutes until a count of accesses goes down by one.
+    lfu_decay_time_min: u32 = "lfu-decay-time",
+    /// Another thread frees what is evicted.
+    lazyfree_lazy_eviction: bool = "lazyfree-lazy-eviction",
+    /// Another thread frees what expires.
+    lazyfree_lazy_expire: bool = "lazyfree-lazy-expire",
+    /// Another thread frees what a command replaces.
+    lazyfree_lazy_server_del: bool = "lazyfree-lazy-server-del",
+    /// DEL frees in another thread.
+    lazyfree_lazy_user_del: bool = "lazyfree-lazy-user-del",
+    /// FLUSHALL and FLUSHDB free in another thread.
+    lazyfree_lazy_user_flush: bool = "lazyfree-lazy-user-flush",
+    /// Directory for data, absolute.
+    dir: PathBuf = "dir",
+}
+
+impl Settings {
+    /// Where a file named in the configuration is. Redis changes into `dir` when a file or the command line
+    /// says so; this process stays where it was started, and looks for relative names there.
+    pub fn path(&self, name: &Path) -> PathBuf {
+        let given =
+            super::table::find(b"dir").is_some_and(|row| row.default_value() != *self.values.get("dir"));
+        if given { self.dir.join(name) } else { name.to_owned() }
+    }
+}
+
+/// Who may do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Nobody.
+    No,
+    /// Everybody.
+    Yes,
+    /// Clients on this machine.
+    Local,
+}
+
+impl Allowed {
+    /// Whether a client may, of which is known whether it is on this machine.
+    pub fn permits(self, local: bool) -> bool {
+        self == Allowed::Yes || self == Allowed::Local && local
+    }
+}
+
+/// The least important messages that are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum LogLevel {
+    /// All.
+    Debug,
+    /// Much that is seldom of use.
+    Verbose,
+    /// What happens to the server.
+    Notice,
+    /// What needs attention.
+    Warning,
+    /// None.
+    Nothing,
+}
+
+/// Which keys go when memory is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// None: writes are refused.
+    NoEviction,
+    /// The least recently used.
+    AllKeysLru,
+    /// The least frequently used.
+    AllKeysLfu,
+    /// Any.
+    AllKeysRandom,
+    /// The least recently used of those with a deadline.
+    VolatileLru,
+    /// The least frequently used of those with a deadline.
+    VolatileLfu,
+    /// Any with a deadline.
+    VolatileRandom,
+    /// Those whose deadline comes first.
+    VolatileTtl,
+}
+
+impl Policy {
+    /// Whether keys remember how often they are used, and not when they were last.
+    pub fn counts_accesses(self) -> bool {
+        matches!(self, Policy::AllKeysLfu | Policy::VolatileLfu)
+    }
+}
+
+/// How many event loops there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threads(pub usize);
+
+/// What a signal that ends the server makes of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shutdown {
+    /// Write a snapshot, or write none, whatever `save` says.
+    pub save: Option<bool>,
+    /// Wait for nothing.
+    pub now: bool,
+    /// End even when something fails.
+    pub force: bool,
+}
+
+/// Output buffer limits of all classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BufferLimits {
+    /// Of ordinary clients.
+    pub normal: BufferLimit,
+    /// Of replicas.
+    pub replica: BufferLimit,
+    /// Of clients that subscribed to something.
+    pub pubsub: BufferLimit,
+}
+
+/// One address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindAddress {
+    /// An address or a name; `*` for all IPv4 addresses, `::*` for all IPv6 addresses.
+    pub host: String,
+    /// The server starts without it when the machine does not have it.
+    pub optional: bool,
+}
+
+/// A field's type: how it is made of a directive's value.
+trait Field: Sized {
+    /// The value of the directive `name`.
+    ///
+    /// # Panics
+    /// Panics when the directive's kind is another; a test makes all fields of the defaults.
+    fn of(name: &str, value: &Value) -> Self;
+}
+
+#[cold]
+fn mismatch(name: &str, value: &Value) -> ! {
+    panic!("the field of {name} cannot hold {value:?}")
+}
+
+impl Field for bool {
+    fn of(name: &str, value: &Value) -> bool {
+        match value {
+            Value::Bool(b) => *b,
+            other => mismatch(name, other),
+        }
+    }
+}
+
+impl Field for u64 {
+    fn of(name: &str, value: &Value) -> u64 {
+        match value {
+            Value::Int(n) => u64::try_from(*n).unwrap_or(0),
+            Value::Memory(n) => *n,
+            Value::Octal(n) | Value::Events(n) => u64::from(*n),
+            other => mismatch(name, other),
+        }
+    }
+}
+
+/// Unsigned numbers narrower than their directive's value: the row's bounds keep it in range.
+macro_rules! narrower {
+    ($($type:ty),*) => {$(
+        impl Field for $type {
+            fn of(name: &str, value: &Value) -> $type {
+                <$type>::try_from(u64::of(name, value)).unwrap_or(<$type>::MAX)
+            }
+        }
+    )*};
+}
+narrower!(u16, u32, usize);
+
+impl Field for Vec<u8> {
+    fn of(name: &str, value: &Value) -> Vec<u8> {
+        match value {
+            Value::Text(text) => text.clone(),
+            other => mismatch(name, other),
+        }
+    }
+}
+
+impl Field for PathBuf {
+    fn of(name: &str, value: &Value) -> PathBuf {
+        super::path(&Vec::of(name, value)).to_owned()
+    }
+}
+
+impl Field for Option<PathBuf> {
+    fn of(name: &str, value: &Value) -> Option<PathBuf> {
+        Some(PathBuf::of(name, value)).filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+impl Field for Vec<f64> {
+    fn of(name: &str, value: &Value) -> Vec<f64> {
+        match value {
+            Value::Percentiles(all) => all.clone(),
+            other => mismatch(name, other),
+        }
+    }
+}
+
+impl Field for Vec<BindAddress> {
+    fn of(name: &str, value: &Value) -> Vec<BindAddress> {
+        let Value::List(words) = value else { mismatch(name, value) };
+        let address = |word: &Vec<u8>| {
+            let word = String::from_utf8_lossy(word);
+            let host = word.strip_prefix('-').unwrap_or(&word);
+            BindAddress { host: host.to_owned(), optional: host.len() < word.len() }
+        };
+        words.iter().map(address).collect()
+    }
+}
+
+impl Field for BufferLimits {
+    fn of(name: &str, value: &Value) -> BufferLimits {
+        match *value {
+            Value::BufferLimits([normal, replica, pubsub]) => BufferLimits { normal, replica, pubsub },
+            ref other => mismatch(name, other),
+        }
+    }
+}
+
+impl Field for Shutdown {
+    fn of(name: &str, value: &Value) -> Shutdown {
+        let Value::Words(words) = value else { mismatch(name, value) };
+        let has = |word| words.contains(&word);
+        let save = if has("save") { Some(true) } else { has("nosave").then_some(false) };
+        Shutdown { save, now: has("now"), force: has("force") }
+    }
+}
+
+impl Field for Threads {
+    fn of(name: &str, value: &Value) -> Threads {
+        let cores = || available_parallelism().map_or(1, usize::from).min(128);
+        match usize::of(name, value) {
+            0 => Threads(cores()),
+            n => Threads(n),
+        }
+    }
+}
+
+/// Enums whose variants stand for a directive's words.
+macro_rules! words {
+    ($($type:ident { $($word:literal => $variant:ident),* $(,)? })*) => {$(
+        impl Field for $type {
+            fn of(name: &str, value: &Value) -> $type {
+                match value {
+                    $(Value::Word($word) => $type::$variant,)*
+                    other => mismatch(name, other),
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    Allowed { "no" => No, "yes" => Yes, "local" => Local }
+    LogLevel {
+        "debug" => Debug, "verbose" => Verbose, "notice" => Notice, "warning" => Warning, "nothing" => Nothing,
+    }
+    Policy {
+        "noeviction" => NoEviction,
+        "allkeys-lru" => AllKeysLru,
+        "allkeys-lfu" => AllKeysLfu,
+        "allkeys-random" => AllKeysRandom,
+        "volatile-lru" => VolatileLru,
+        "volatile-lfu" => VolatileLfu,
+        "volatile-random" => VolatileRandom,
+        "volatile-ttl" => VolatileTtl,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::find;
+    use super::*;
+
+    fn with(name: &str, value: &str) -> Settings {
+        let row = find(name.as_bytes()).unwrap();
+        let mut values = Values::new();
+        let value = row.kind.read(&row.kind.split(value.as_bytes()), Some(values.get(row.name))).unwrap();
+        values.set(row, value);
+        Settings::from(values)
+    }
+
+    #[test]
+    fn defaults_fill_every_field() {
+        let settings = Settings::from(Values::new());
+        assert_eq!(settings.port, 6379);
+        assert_eq!(settings.proto_max_bulk_len_bytes, 512 << 20);
+        assert_eq!(settings.bind[1], BindAddress { host: "::1".into(), optional: true });
+        assert!(settings.io_threads.0 >= 1);
+        assert!(settings.dir.is_absolute() && settings.dir.ends_with("ebbtide-data"));
+        assert_eq!(settings.client_output_buffer_limit.pubsub.soft_s, 60);
+        assert_eq!(settings.unixsocket, None);
+    }
+
+    #[test]
+    fn every_word_has_its_variant() {
+        for name in ["maxmemory-policy", "loglevel", "enable-debug-command"] {
+            let super::super::value::Kind::Word(words) = find(name.as_bytes()).unwrap().kind else {
+                panic!()
+            };
+            for word in words {
+                with(name, word);
+            }
+        }
+        assert!(with("maxmemory-policy", "volatile-lfu").maxmemory_policy.counts_accesses());
+        assert_eq!(with("io-threads", "3").io_threads, Threads(3));
+        let shutdown = with("shutdown-on-sigterm", "nosave force").shutdown_on_sigterm;
+        assert_eq!(shutdown, Shutdown { save: Some(false), now: false, force: true });
+    }
+
+    #[test]
+    fn relative_files_follow_a_directory_that_was_given() {
+        let name = Path::new("x.sock");
+        assert_eq!(Settings::from(Values::new()).path(name), name);
+        assert_eq!(with("dir", "/").path(name), Path::new("/x.sock"));
+    }
+}

@@ -1,0 +1,89 @@
+//! Directives about the keyspace, memory, encodings and persistence.
+
+use super::super::value::Kind::*;
+use super::{Directive, at_start, live};
+
+const INT_MAX: i64 = i32::MAX as i64;
+const NO_SAVING: &str = "nothing is written to disk yet";
+const NO_LOADING: &str = "nothing is read from disk yet";
+const OWN_ENCODINGS: &str = "Ebbtide chooses its compact encodings itself";
+const OWN_TABLE: &str = "Ebbtide's table grows a segment at a time and never rehashes";
+const NO_DEFRAG: &str = "there is no defragmentation: the allocator gives pages back";
+
+const POLICIES: &[&str] = &[
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+];
+
+/// The rows.
+#[rustfmt::skip]
+pub(super) static ROWS: &[Directive] = &[
+    // -- keyspace and memory ------------------------------------------------------------------
+    at_start("databases", Int(1, INT_MAX), "16", "How many databases there are."),
+    live("maxmemory", Memory(0, u64::MAX), "0", "Bytes the data may take; 0 for no limit."),
+    live("maxmemory-policy", Word(POLICIES), "noeviction", "Which keys go when memory is short."),
+    live("maxmemory-samples", Int(1, INT_MAX), "5", "Keys that are compared to find one to evict."),
+    live("maxmemory-eviction-tenacity", Int(0, 100), "10", "How long evicting may keep clients waiting.").idle("evicting never keeps clients waiting long"),
+    live("lfu-log-factor", Int(0, INT_MAX), "10", "How slowly the count of a key's accesses grows."),
+    live("lfu-decay-time", Int(0, INT_MAX), "1", "Minutes until the count of a key's accesses goes down by one."),
+    live("lazyfree-lazy-eviction", Bool, "no", "Whether another thread frees what is evicted."),
+    live("lazyfree-lazy-expire", Bool, "no", "Whether another thread frees what expires."),
+    live("lazyfree-lazy-server-del", Bool, "no", "Whether another thread frees what a command replaces."),
+    live("lazyfree-lazy-user-del", Bool, "no", "Whether DEL frees in another thread, as UNLINK does."),
+    live("lazyfree-lazy-user-flush", Bool, "no", "Whether FLUSHALL and FLUSHDB free in another thread when they do not say."),
+    at_start("hash-seed", Text, "", "Secret that the order of keys depends on.").hidden().idle("every start has a secret of its own"),
+    live("activerehashing", Bool, "yes", "Whether idle time is used to rehash.").idle(OWN_TABLE),
+    live("activedefrag", OnlyNo("Active defragmentation cannot be enabled: Ebbtide's allocator gives pages back without it"), "no", "Whether memory is defragmented.").idle(NO_DEFRAG),
+    live("active-defrag-ignore-bytes", Memory(1, i64::MAX as u64), "100mb", "Waste from which memory is defragmented.").idle(NO_DEFRAG),
+    live("active-defrag-threshold-lower", Int(0, 1000), "10", "Percentage of waste from which memory is defragmented.").idle(NO_DEFRAG),
+    live("active-defrag-threshold-upper", Int(0, 1000), "100", "Percentage of waste at which defragmentation works hardest.").idle(NO_DEFRAG),
+    live("active-defrag-cycle-min", Int(1, 99), "1", "Least CPU percentage for defragmentation.").idle(NO_DEFRAG),
+    live("active-defrag-cycle-max", Int(1, 99), "25", "Most CPU percentage for defragmentation.").idle(NO_DEFRAG),
+    live("active-defrag-cycle-us", Int(0, 100_000), "500", "Microseconds one step of defragmentation takes.").hidden().idle(NO_DEFRAG),
+    live("active-defrag-max-scan-fields", Int(1, i64::MAX), "1000", "Fields from which a value is defragmented in pieces.").idle(NO_DEFRAG),
+    // -- encodings ----------------------------------------------------------------------------
+    live("hash-max-listpack-entries", Int(0, i64::MAX), "512", "Fields a compact hash has at most.").alias("hash-max-ziplist-entries").idle(OWN_ENCODINGS),
+    live("hash-max-listpack-value", Memory(0, i64::MAX as u64), "64", "Bytes of a field or value in a compact hash.").alias("hash-max-ziplist-value").idle(OWN_ENCODINGS),
+    live("list-max-listpack-size", Int(i32::MIN as i64, INT_MAX), "-2", "Size of a node of a list.").alias("list-max-ziplist-size").idle(OWN_ENCODINGS),
+    live("list-compress-depth", Int(0, INT_MAX), "0", "Nodes at a list's ends that stay uncompressed; 0 for all.").idle(OWN_ENCODINGS),
+    live("set-max-intset-entries", Int(0, i64::MAX), "512", "Members a compact set of integers has at most.").idle(OWN_ENCODINGS),
+    live("set-max-listpack-entries", Int(0, i64::MAX), "128", "Members a compact set has at most.").idle(OWN_ENCODINGS),
+    live("set-max-listpack-value", Memory(0, i64::MAX as u64), "64", "Bytes of a member in a compact set.").idle(OWN_ENCODINGS),
+    live("zset-max-listpack-entries", Int(0, i64::MAX), "128", "Members a compact sorted set has at most.").alias("zset-max-ziplist-entries").idle(OWN_ENCODINGS),
+    live("zset-max-listpack-value", Memory(0, i64::MAX as u64), "64", "Bytes of a member in a compact sorted set.").alias("zset-max-ziplist-value").idle(OWN_ENCODINGS),
+    live("hll-sparse-max-bytes", Memory(0, i64::MAX as u64), "3000", "Bytes up to which a HyperLogLog stays sparse.").idle(OWN_ENCODINGS),
+    live("stream-node-max-bytes", Memory(0, i64::MAX as u64), "4096", "Bytes of one node of a stream.").idle(OWN_ENCODINGS),
+    live("stream-node-max-entries", Int(0, i64::MAX), "100", "Entries of one node of a stream.").idle(OWN_ENCODINGS),
+    // -- files --------------------------------------------------------------------------------
+    live("dir", Directory, "ebbtide-data", "Directory for data; the default is made when it is missing, another must exist.").guarded(),
+    live("dbfilename", FileName("dbfilename can't be a path, just a filename"), "dump.rdb", "File of the snapshot, in dir.").guarded().idle(NO_SAVING),
+    live("save", Save, "3600 1 300 100 60 10000", "Pairs of seconds and changes after which a snapshot is written.").idle(NO_SAVING),
+    live("stop-writes-on-bgsave-error", Bool, "yes", "Whether writes are refused after a snapshot failed.").idle(NO_SAVING),
+    live("rdbcompression", Bool, "yes", "Whether strings in snapshots are compressed.").idle(NO_SAVING),
+    at_start("rdbchecksum", Bool, "yes", "Whether snapshots end with a checksum.").idle(NO_SAVING),
+    live("rdb-save-incremental-fsync", Bool, "yes", "Whether a snapshot is synced in steps.").idle(NO_SAVING),
+    live("rdb-del-sync-files", Bool, "no", "Whether snapshots made for replicas are removed.").idle(NO_SAVING),
+    live("rdb-version-check", Word(&["strict", "relaxed"]), "strict", "Whether newer snapshots are refused.").hidden().idle(NO_LOADING),
+    live("rdb-key-save-delay", Int(i32::MIN as i64, INT_MAX), "0", "Microseconds that saving a key is delayed, for tests.").hidden().idle(NO_SAVING),
+    live("key-load-delay", Int(i32::MIN as i64, INT_MAX), "0", "Microseconds that loading a key is delayed, for tests.").hidden().idle(NO_LOADING),
+    live("loading-process-events-interval-bytes", Int(1024, INT_MAX), "2097152", "Bytes loaded before clients are looked after.").hidden().idle(NO_LOADING),
+    live("sanitize-dump-payload", Word(&["no", "yes", "clients"]), "no", "Whether loaded values are checked in depth.").idle(NO_LOADING),
+    live("appendonly", Bool, "no", "Whether every change is logged to a file.").idle(NO_SAVING),
+    at_start("appendfilename", FileName("appendfilename can't be a path, just a filename"), "appendonly.aof", "Stem of the append-only files' names.").idle(NO_SAVING),
+    at_start("appenddirname", FileName("appenddirname can't be a path, just a dirname"), "appendonlydir", "Directory of the append-only files, in dir.").idle(NO_SAVING),
+    live("appendfsync", Word(&["everysec", "always", "no"]), "everysec", "When the append-only file is synced.").idle(NO_SAVING),
+    live("no-appendfsync-on-rewrite", Bool, "no", "Whether syncing pauses while the append-only file is rewritten.").idle(NO_SAVING),
+    live("auto-aof-rewrite-percentage", Int(0, INT_MAX), "100", "Growth after which the append-only file is rewritten.").idle(NO_SAVING),
+    live("auto-aof-rewrite-min-size", Memory(0, i64::MAX as u64), "64mb", "Size below which the append-only file is not rewritten.").idle(NO_SAVING),
+    live("aof-load-truncated", Bool, "yes", "Whether an append-only file that ends early is loaded.").idle(NO_LOADING),
+    live("aof-use-rdb-preamble", Bool, "yes", "Whether an append-only file starts with a snapshot.").idle(NO_SAVING),
+    live("aof-timestamp-enabled", Bool, "no", "Whether the append-only file holds times.").idle(NO_SAVING),
+    live("aof-rewrite-incremental-fsync", Bool, "yes", "Whether rewriting syncs in steps.").idle(NO_SAVING),
+    live("aof-disable-auto-gc", Bool, "no", "Whether old append-only files are kept.").hidden().idle(NO_SAVING),
+];
