@@ -26,6 +26,7 @@ mod server;
 mod session;
 mod string;
 mod string_compare;
+mod syntax;
 mod table;
 
 pub use ctx::Ctx;
@@ -34,6 +35,7 @@ pub use glob::{Case, glob_matches};
 pub use host::{ClientInfo, Host, Identity, Pause, Removal, Shutdown, Unblock};
 pub use keys::{FindKeys, KeySpec, Positions, Search};
 pub use lookup::{ROWS, Row, find, find_row, rows};
-pub use run::{resolve, run};
+pub use run::{execute, hold, resolve, run};
 pub use session::Session;
+pub use syntax::Syntax;
 pub use table::{Command, Locks, Outcome, flags, table};

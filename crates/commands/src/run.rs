@@ -2,13 +2,16 @@
 //!
 //! Pure: the server's dispatcher, an embedding program and tests take the same path.
 
-use resp::Args;
+use engine::{Db, Held, Store, Turn};
+use resp::{Args, Reply};
 
 use crate::ctx::Ctx;
 use crate::error::Error;
+use crate::host::Host;
+use crate::keys::Positions;
 use crate::lookup::{Row, find_row};
 use crate::session::Session;
-use crate::table::{Command, Outcome, flags};
+use crate::table::{Command, Locks, Outcome, flags};
 
 /// How many bytes of what a client sent an error repeats.
 const QUOTED_BYTES_MAX: usize = 128;
@@ -30,6 +33,42 @@ pub fn resolve(args: Args<'_>, session: &Session) -> Result<&'static Row, Error>
         return Err(Error::Text("NOAUTH Authentication required."));
     }
     Ok(row)
+}
+
+/// Takes the stripes that `command` needs for a request: those of its keys, all or none.
+pub fn hold<'s>(store: &'s Store, command: &Command, args: Args<'_>) -> Held<'s> {
+    match command.locks {
+        Locks::Nothing => Held::nothing(store),
+        Locks::Everything => Held::everything(store),
+        Locks::Keys => {
+            let mut positions = Positions::new();
+            command.key_positions(args, &mut positions);
+            Held::keys(store, positions.into_iter().map(|i| store.key(args.at(i)).hash()))
+        }
+    }
+}
+
+/// Runs one request from beginning to end: finds its row, takes its stripes, writes its reply.
+pub fn execute(
+    store: &Store,
+    turn: &mut Turn,
+    session: &mut Session,
+    host: &dyn Host,
+    args: Args<'_>,
+    reply: &mut Reply,
+) -> Outcome {
+    reply.set_resp3(session.resp3);
+    let command = match resolve(args, session) {
+        Ok(row) => row.command,
+        Err(error) => {
+            error.reply(reply);
+            return Err(error);
+        }
+    };
+    let mut held = hold(store, command, args);
+    turn.no_touch = session.no_touch;
+    let db = Db::new(&mut held, turn, session.db);
+    run(&mut Ctx { args, command, db, reply, session, host, rewritten: false })
 }
 
 /// Runs `ctx.command`: its reply, or its error's, is written, and when it changed data without giving
@@ -85,7 +124,7 @@ fn unknown_subcommand(container: &[u8], name: &[u8]) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use resp::{ArgsBuf, Reply};
+    use resp::ArgsBuf;
 
     use super::*;
 

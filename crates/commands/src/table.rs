@@ -96,9 +96,11 @@ pub struct Command {
     pub group: &'static str,
     /// Its cost.
     pub complexity: &'static str,
-    /// Its arguments: words are arguments, capitals tokens, `[]` optional, `|` or, `...` once or more.
+    /// Its arguments: words are arguments, capitals tokens, `[]` optional, `()` a group, `|` or, `...` once or
+    /// more; [`crate::Syntax`] reads it.
     pub syntax: &'static str,
-    /// A dialogue as `ebbtide cli` shows it, `> ` before each command; a test runs it in an empty store.
+    /// A dialogue as `ebbtide cli` shows it, `> ` before each command; a test runs it in an empty store, at
+    /// 2023-11-14 22:13:20 UTC (1,700,000,000 seconds after the Unix epoch).
     pub example: &'static str,
     /// Changes since its first version: pairs of version and change.
     pub history: &'static [(&'static str, &'static str)],
