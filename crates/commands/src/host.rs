@@ -64,6 +64,20 @@ pub trait Host: Sync {
     /// Takes a request to end back, while that is possible.
     fn abort_shut_down(&self) -> Result<(), Error>;
 
+    // -- configuration --------------------------------------------------------------------------
+
+    /// Names and values of the directives that fit one of `patterns` (globs in any case), each name once.
+    fn config_get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)>;
+
+    /// Changes directives for `session`: all of `pairs` (name, value), or none.
+    fn config_set(&self, session: &Session, pairs: &[(&[u8], &[u8])]) -> Result<(), Error>;
+
+    /// Writes the configuration back to its file, or leaves the file as it was.
+    fn config_rewrite(&self) -> Result<(), Error>;
+
+    /// Sets what is counted and measured for INFO back to zero.
+    fn reset_stats(&self);
+
     // -- debugging ------------------------------------------------------------------------------
 
     /// Whether `session` may use DEBUG (`enable-debug-command`).
