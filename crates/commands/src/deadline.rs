@@ -48,10 +48,14 @@ impl<'a> Expiry<'a> {
         Expiry { given: None, time: b"", without_time: Kind::Persist }
     }
 
-    /// EX (or PX, when `millis`) with this time, from a command whose arguments have it in a fixed place.
-    pub(crate) fn after(time: &'a [u8], millis: bool) -> Expiry<'a> {
-        let kind = if millis { Kind::Px } else { Kind::Ex };
-        Expiry { given: Some(kind), time, without_time: Kind::KeepTtl }
+    /// EX with this time.
+    pub(crate) fn ex(time: &'a [u8]) -> Expiry<'a> {
+        Expiry { given: Some(Kind::Ex), time, ..Expiry::of_write() }
+    }
+
+    /// PX with this time.
+    pub(crate) fn px(time: &'a [u8]) -> Expiry<'a> {
+        Expiry { given: Some(Kind::Px), time, ..Expiry::of_write() }
     }
 
     /// Takes the option at argument `*i` and moves `*i` behind it.

@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod config;
 mod connection;
+mod counter;
 mod ctx;
 mod deadline;
 mod debug;
@@ -28,6 +29,8 @@ mod server;
 mod session;
 mod string;
 mod string_compare;
+mod string_many;
+mod string_range;
 mod syntax;
 mod table;
 

@@ -139,8 +139,11 @@ impl Command {
 }
 
 /// All commands, family by family.
-pub(crate) static FAMILIES: [&[&Command]; 15] = [
+pub(crate) static FAMILIES: [&[&Command]; 18] = [
     crate::string::COMMANDS,
+    crate::string_many::COMMANDS,
+    crate::string_range::COMMANDS,
+    crate::counter::COMMANDS,
     crate::string_compare::COMMANDS,
     crate::bitmap::COMMANDS,
     crate::bitfield::COMMANDS,

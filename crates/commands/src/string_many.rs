@@ -1,0 +1,193 @@
+//! Strings: many whole values read or written at once.
+
+use engine::{Deadline, EventClass};
+use smallvec::SmallVec;
+
+use crate::ctx::Ctx;
+use crate::deadline::Expiry;
+use crate::error::Error;
+use crate::keys::{FindKeys, KeySpec, Search};
+use crate::number::int;
+use crate::string::{ONE_STRING, reply_value};
+use crate::string_compare::Condition;
+use crate::table::{Command, Outcome, flags};
+
+/// This family.
+pub(crate) static COMMANDS: &[&Command] = &[&MGET, &MSET, &MSETNX, &MSETEX];
+
+static MGET: Command = Command {
+    name: "mget",
+    arity: -2,
+    flags: flags::READONLY | flags::FAST,
+    keys: &[KeySpec::rest(1, 1, "RO access")],
+    run: mget,
+    summary: "Gives the values of keys; none for a key that is not there or is no string.",
+    since: "1.0.0",
+    complexity: "O(N) where N is the number of keys",
+    syntax: "key...",
+    example: "> MSET a 1 b 2\nOK\n> MGET a b c\n1) \"1\"\n2) \"2\"\n3) (nil)",
+    tips: &["request_policy:multi_shard"],
+    ..ONE_STRING
+};
+
+fn mget(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    ctx.reply.array(ctx.args.len() - 1);
+    for i in 1..ctx.args.len() {
+        let key = ctx.key(i);
+        let value = ctx.db.read(key).and_then(|entry| entry.string().ok());
+        reply_value(ctx.reply, value);
+    }
+    Ok(())
+}
+
+static MSET: Command = Command {
+    name: "mset",
+    arity: -3,
+    flags: flags::WRITE | flags::DENYOOM,
+    keys: &[KeySpec::rest(1, 2, "OW update")],
+    run: mset,
+    summary: "Sets the values of keys, all at once.",
+    since: "1.0.1",
+    complexity: "O(N) where N is the number of keys",
+    syntax: "<key value>...",
+    example: "> MSET a 1 b 2\nOK\n> GET b\n\"2\"",
+    tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
+    ..ONE_STRING
+};
+
+fn mset(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    check_pairs(ctx)?;
+    let len = ctx.args.len();
+    set_pairs(ctx, 1, len);
+    ctx.reply.ok();
+    Ok(())
+}
+
+static MSETNX: Command = Command {
+    name: "msetnx",
+    arity: -3,
+    flags: flags::WRITE | flags::DENYOOM,
+    keys: &[KeySpec::rest(1, 2, "OW insert")],
+    run: msetnx,
+    summary: "Sets the values of keys, all at once, if none of them is there yet.",
+    since: "1.0.1",
+    complexity: "O(N) where N is the number of keys",
+    syntax: "<key value>...",
+    example: "> MSETNX a 1 b 2\n(integer) 1\n> MSETNX b 3 c 4\n(integer) 0\n> MGET b c\n1) \"2\"\n2) (nil)",
+    ..ONE_STRING
+};
+
+fn msetnx(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    check_pairs(ctx)?;
+    let len = ctx.args.len();
+    let holds = hold(ctx, Condition::Nx, 1, len)?;
+    if holds {
+        set_pairs(ctx, 1, len);
+    }
+    ctx.reply.int(i64::from(holds));
+    Ok(())
+}
+
+/// Checks that every key of MSET and MSETNX has a value.
+fn check_pairs(ctx: &Ctx<'_, '_>) -> Result<(), Error> {
+    if ctx.args.len().is_multiple_of(2) { Err(Error::Arity(ctx.command.name.to_owned())) } else { Ok(()) }
+}
+
+/// Whether `condition` holds of every key, each with its value in the arguments `start..end`.
+fn hold(ctx: &mut Ctx<'_, '_>, condition: Condition<'_>, start: usize, end: usize) -> Result<bool, Error> {
+    for i in (start..end).step_by(2) {
+        let key = ctx.key(i);
+        if !condition.holds(ctx.db.write(key))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Sets every key to its value in the arguments `start..end`, for good.
+fn set_pairs(ctx: &mut Ctx<'_, '_>, start: usize, end: usize) {
+    for i in (start..end).step_by(2) {
+        let key = ctx.key(i);
+        ctx.db.set_string(key, ctx.args.at(i + 1), Deadline::Never);
+        ctx.changed(EventClass::String, "set", key.bytes());
+    }
+}
+
+static MSETEX: Command = Command {
+    name: "msetex",
+    arity: -4,
+    flags: flags::WRITE | flags::DENYOOM | flags::MOVABLEKEYS,
+    keys: &[KeySpec {
+        search: Search::Index(1),
+        find: FindKeys::Count { count: 0, first: 1, step: 2 },
+        flags: "OW update",
+    }],
+    run: msetex,
+    summary: "Sets the values of keys and their deadline, all at once, if all or none of them are there.",
+    since: "8.4.0",
+    complexity: "O(N) where N is the number of keys",
+    syntax: "numkeys <key value>... [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
+        PXAT unix-time-milliseconds | KEEPTTL]",
+    example: "> MSETEX 2 a 1 b 2 EX 60\n(integer) 1\n> TTL b\n(integer) 60\n> MSETEX 2 b 3 c 4 NX\n(integer) 0",
+    tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
+    ..ONE_STRING
+};
+
+fn msetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    const START: usize = 2;
+    let numkeys = int(ctx.args.at(1))
+        .ok()
+        .filter(|n| (1..=i64::from(i32::MAX)).contains(n))
+        .ok_or(Error::Text("ERR invalid numkeys value"))?;
+    let end = START + 2 * numkeys.unsigned_abs() as usize;
+    if end > ctx.args.len() {
+        return Err(Error::Text("ERR wrong number of key-value pairs"));
+    }
+    let options = SharedOptions::parse(ctx, end)?;
+    let deadline = options.expiry.deadline(ctx.now_ms(), ctx.command.name)?;
+    let holds = options.condition == Condition::Always || hold(ctx, options.condition, START, end)?;
+    match deadline {
+        _ if !holds => {}
+        None => set_pairs(ctx, START, end),
+        Some(deadline) => set_pairs_until(ctx, START, end, deadline),
+    }
+    ctx.reply.int(i64::from(holds));
+    if let (true, Some(Deadline::At(moment_ms))) = (holds && !options.expiry.is_absolute(), deadline) {
+        let mut digits = itoa::Buffer::new();
+        let mut effect: SmallVec<[&[u8]; 16]> = ctx.args.iter().take(end).collect();
+        effect.extend([b"PXAT".as_slice(), digits.format(moment_ms).as_bytes()]);
+        ctx.effect(&effect);
+    }
+    Ok(())
+}
+
+/// Sets every key to its value in the arguments `start..end`, and its deadline.
+fn set_pairs_until(ctx: &mut Ctx<'_, '_>, start: usize, end: usize, deadline: Deadline) {
+    for i in (start..end).step_by(2) {
+        let key = ctx.key(i);
+        ctx.db.set_string(key, ctx.args.at(i + 1), deadline);
+        if let Deadline::At(_) = deadline {
+            ctx.event(EventClass::Generic, "expire", key.bytes());
+        }
+        ctx.changed(EventClass::String, "set", key.bytes());
+    }
+}
+
+/// What MSETEX may have behind its pairs.
+struct SharedOptions<'a> {
+    condition: Condition<'a>,
+    expiry: Expiry<'a>,
+}
+
+impl<'a> SharedOptions<'a> {
+    fn parse(ctx: &Ctx<'a, '_>, start: usize) -> Result<SharedOptions<'a>, Error> {
+        let mut options = SharedOptions { condition: Condition::Always, expiry: Expiry::of_write() };
+        let mut i = start;
+        while i < ctx.args.len() {
+            if !options.condition.take(ctx.args, &mut i)? {
+                options.expiry.take(ctx.args, &mut i)?;
+            }
+        }
+        if options.condition.compares() { Err(Error::Syntax) } else { Ok(options) }
+    }
+}

@@ -1,0 +1,148 @@
+//! Strings: parts of values read or written.
+
+use engine::{EventClass, Str};
+
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::keys::KeySpec;
+use crate::number::int;
+use crate::string::ONE_STRING;
+use crate::table::{Command, Outcome, flags};
+
+/// This family.
+pub(crate) static COMMANDS: &[&Command] = &[&APPEND, &STRLEN, &GETRANGE, &SUBSTR, &SETRANGE];
+
+static APPEND: Command = Command {
+    name: "append",
+    arity: 3,
+    flags: flags::WRITE | flags::DENYOOM | flags::FAST,
+    keys: &[KeySpec::one(1, "RW insert")],
+    run: append,
+    summary: "Adds to the end of a value, and makes the key when it is not there.",
+    since: "2.0.0",
+    complexity: "O(1), amortized, for a short value to add",
+    syntax: "key value",
+    example: "> APPEND a Hello\n(integer) 5\n> APPEND a \" World\"\n(integer) 11\n> GET a\n\"Hello World\"",
+    ..ONE_STRING
+};
+
+fn append(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let (key, tail) = (ctx.key(1), ctx.args.at(2));
+    if let Some(len) = ctx.db.write_string(key)?.map(Str::len) {
+        check_len(ctx, len as u64, tail.len())?;
+    }
+    let len = ctx.db.append(key, tail);
+    ctx.changed(EventClass::String, "append", key.bytes());
+    ctx.reply.int(len as i64);
+    Ok(())
+}
+
+/// Checks that `more` bytes behind the first `len` make no value longer than one may be.
+fn check_len(ctx: &Ctx<'_, '_>, len: u64, more: usize) -> Result<(), Error> {
+    match len.checked_add(more as u64) {
+        Some(sum) if sum <= ctx.host.bulk_bytes_max() as u64 => Ok(()),
+        _ => Err(Error::Text("ERR string exceeds maximum allowed size (proto-max-bulk-len)")),
+    }
+}
+
+static STRLEN: Command = Command {
+    name: "strlen",
+    arity: 2,
+    flags: flags::READONLY | flags::FAST,
+    keys: &[KeySpec::one(1, "RO")],
+    run: strlen,
+    summary: "Gives the length of a value in bytes; 0 for a key that is not there.",
+    since: "2.2.0",
+    syntax: "key",
+    example: "> SET a hello\nOK\n> STRLEN a\n(integer) 5\n> STRLEN b\n(integer) 0",
+    ..ONE_STRING
+};
+
+fn strlen(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let key = ctx.key(1);
+    let len = ctx.db.read_string(key)?.map_or(0, Str::len);
+    ctx.reply.int(len as i64);
+    Ok(())
+}
+
+static GETRANGE: Command = Command {
+    name: "getrange",
+    arity: 4,
+    flags: flags::READONLY,
+    keys: &[KeySpec::one(1, "RO access")],
+    run: getrange,
+    summary: "Gives a part of a value: from the byte at start to the one at end; -1 is the last byte.",
+    since: "2.4.0",
+    complexity: "O(N) where N is the length of the part",
+    syntax: "key start end",
+    example: "> SET a \"Hello World\"\nOK\n> GETRANGE a 0 4\n\"Hello\"\n> GETRANGE a -5 -1\n\"World\"",
+    ..ONE_STRING
+};
+
+static SUBSTR: Command = Command {
+    name: "substr",
+    since: "1.0.0",
+    example: "> SET a \"Hello World\"\nOK\n> SUBSTR a 0 4\n\"Hello\"",
+    deprecated: Some(("2.0.0", "`GETRANGE`")),
+    ..GETRANGE
+};
+
+fn getrange(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let (start, end) = (int(ctx.args.at(2))?, int(ctx.args.at(3))?);
+    let key = ctx.key(1);
+    match ctx.db.read_string(key)? {
+        Some(value) => {
+            let mut digits = itoa::Buffer::new();
+            let bytes = value.bytes(&mut digits);
+            let part = range(start, end, bytes.len()).map_or(&[][..], |(start, end)| &bytes[start..=end]);
+            ctx.reply.bulk(part);
+        }
+        None => ctx.reply.bulk(b""),
+    }
+    Ok(())
+}
+
+/// The first and last place that `start` and `end` name among `len` (bytes or bits): below zero they count from the
+/// end, and what lies outside is cut off. Nothing when there is no place between them.
+pub(crate) fn range(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
+    // Both before the beginning are not moved to it.
+    if start < 0 && end < 0 && start > end {
+        return None;
+    }
+    let len = len as i64;
+    let place = |at: i64| if at < 0 { at.saturating_add(len).max(0) } else { at };
+    let (start, end) = (place(start), place(end).min(len - 1));
+    (start <= end).then_some((start as usize, end as usize))
+}
+
+static SETRANGE: Command = Command {
+    name: "setrange",
+    arity: 4,
+    flags: flags::WRITE | flags::DENYOOM,
+    keys: &[KeySpec::one(1, "RW update")],
+    run: setrange,
+    summary: "Writes over a part of a value, from the byte at offset on; zeros fill a gap before it.",
+    since: "2.2.0",
+    complexity: "O(N) where N is the length of the part",
+    syntax: "key offset value",
+    example: "> SET a \"Hello World\"\nOK\n> SETRANGE a 6 Redis\n(integer) 11\n> GET a\n\"Hello Redis\"",
+    ..ONE_STRING
+};
+
+fn setrange(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let (key, part) = (ctx.key(1), ctx.args.at(3));
+    let offset = u64::try_from(int(ctx.args.at(2))?).map_err(|_| Error::Offset)?;
+    let len = ctx.db.write_string(key)?.map_or(0, Str::len);
+    if part.is_empty() {
+        ctx.reply.int(len as i64);
+        return Ok(());
+    }
+    check_len(ctx, offset, part.len())?;
+    let offset = offset as usize;
+    let bytes = ctx.db.string_mut(key, offset + part.len());
+    bytes[offset..offset + part.len()].copy_from_slice(part);
+    let len = bytes.len();
+    ctx.changed(EventClass::String, "setrange", key.bytes());
+    ctx.reply.int(len as i64);
+    Ok(())
+}
