@@ -3,7 +3,7 @@
 //! ```text
 //! choice   = sequence { "|" sequence }
 //! sequence = { item }            ended by a lone "...": all of it once or more
-//! item     = word [ "..." ] | "[" choice "]" | "(" choice ")"
+//! item     = ( word | "[" choice "]" | "(" choice ")" | "<" choice ">" ) [ "..." ]
 //! ```
 
 /// What arguments a command takes.
@@ -53,7 +53,7 @@ fn choice(rest: &mut &'static str) -> Option<Syntax> {
 fn sequence(rest: &mut &'static str) -> Option<Syntax> {
     let mut items = Vec::new();
     let mut repeated = false;
-    while !repeated && !matches!(head(rest), None | Some('|' | ']' | ')')) {
+    while !repeated && !matches!(head(rest), None | Some('|' | ']' | ')' | '>')) {
         if rest.starts_with("...") {
             skip(rest, 3);
             repeated = true;
@@ -66,28 +66,34 @@ fn sequence(rest: &mut &'static str) -> Option<Syntax> {
 }
 
 fn item(rest: &mut &'static str) -> Option<Syntax> {
-    let (open, close) = match head(rest)? {
-        '[' => ('[', ']'),
-        '(' => ('(', ')'),
+    let close = match head(rest)? {
+        '[' => ']',
+        '(' => ')',
+        '<' => '>',
         _ => return Some(word(rest)),
     };
+    let optional = close == ']';
     skip(rest, 1);
     let inner = choice(rest)?;
-    if head(rest) != Some(close) {
-        return None;
-    }
-    skip(rest, 1);
-    Some(if open == '[' { Syntax::Optional(Box::new(inner)) } else { inner })
+    *rest = rest.strip_prefix(close)?;
+    let inner = if optional { Syntax::Optional(Box::new(inner)) } else { inner };
+    Some(repeated_if_dotted(inner, rest))
 }
 
 fn word(rest: &mut &'static str) -> Syntax {
-    let end = rest.find([' ', '|', '[', ']', '(', ')']).unwrap_or(rest.len());
-    let text = &rest[..end];
-    skip(rest, end);
-    let (text, repeated) = text.strip_suffix("...").map_or((text, false), |text| (text, true));
+    let end = rest.find([' ', '|', '[', ']', '(', ')', '<', '>']).unwrap_or(rest.len());
+    let text = rest[..end].strip_suffix("...").unwrap_or(&rest[..end]);
+    *rest = &rest[text.len()..];
     let named = text.contains(|c: char| c.is_ascii_lowercase());
     let word = if named { Syntax::Argument(text) } else { Syntax::Token(text) };
-    if repeated { Syntax::Repeated(Box::new(word)) } else { word }
+    repeated_if_dotted(word, rest)
+}
+
+/// `item`, once or more when dots are attached to it; `rest` is what follows.
+fn repeated_if_dotted(item: Syntax, rest: &mut &'static str) -> Syntax {
+    let dots = rest.strip_prefix("...");
+    *rest = dots.unwrap_or(rest).trim_start();
+    if dots.is_some() { Syntax::Repeated(Box::new(item)) } else { item }
 }
 
 #[cfg(test)]
@@ -123,11 +129,15 @@ mod tests {
         assert_eq!(Syntax::parse("key value [key value ...]"), Some(pairs));
         let last = Sequence(vec![Argument("key"), Repeated(Box::new(Argument("id")))]);
         assert_eq!(Syntax::parse("key id..."), Some(last));
+        let pair = || Sequence(vec![Argument("key"), Argument("value")]);
+        let pairs = Sequence(vec![Repeated(Box::new(pair())), Token("END")]);
+        assert_eq!(Syntax::parse("<key value>... END"), Some(pairs.clone()));
+        assert_eq!(Syntax::parse("(key value)... END"), Some(pairs));
     }
 
     #[test]
     fn brackets_that_do_not_match_are_no_syntax() {
-        for text in ["[a", "a]", "(a", "a)", "[a)", "a | [b"] {
+        for text in ["[a", "a]", "(a", "a)", "<a", "a>", "[a)", "a | [b"] {
             assert_eq!(Syntax::parse(text), None, "{text}");
         }
     }

@@ -96,7 +96,7 @@ pub struct Command {
     pub group: &'static str,
     /// Its cost.
     pub complexity: &'static str,
-    /// Its arguments: words are arguments, capitals tokens, `[]` optional, `()` a group, `|` or, `...` once or
+    /// Its arguments: words are arguments, capitals tokens, `[]` optional, `<>` a group, `|` or, `...` once or
     /// more; [`crate::Syntax`] reads it.
     pub syntax: &'static str,
     /// A dialogue as `ebbtide cli` shows it, `> ` before each command; a test runs it in an empty store, at
