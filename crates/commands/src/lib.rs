@@ -33,6 +33,8 @@ mod string_many;
 mod string_range;
 mod syntax;
 mod table;
+#[cfg(test)]
+mod testing;
 
 pub use ctx::Ctx;
 pub use error::Error;
@@ -41,6 +43,6 @@ pub use host::{ClientInfo, Host, Identity, Pause, Removal, Shutdown, Unblock};
 pub use keys::{FindKeys, KeySpec, Positions, Search};
 pub use lookup::{ROWS, Row, find, find_row, rows};
 pub use run::{execute, hold, resolve, run};
-pub use session::Session;
+pub use session::{Replies, Session};
 pub use syntax::Syntax;
 pub use table::{Command, Locks, Outcome, flags, table};

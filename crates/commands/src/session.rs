@@ -1,5 +1,9 @@
 //! What the server remembers about one client between its commands.
 
+use resp::Reply;
+
+use crate::host::Identity;
+
 /// A client's state.
 #[derive(Debug)]
 pub struct Session {
@@ -23,7 +27,7 @@ pub struct Session {
     pub no_evict: bool,
     /// Which replies it wants (CLIENT REPLY).
     pub replies: Replies,
-    /// Close the connection once the replies are sent.
+    /// Close the connection once the replies are sent; no further request is run.
     pub closing: bool,
 }
 
@@ -56,5 +60,65 @@ impl Session {
             replies: Replies::On,
             closing: false,
         }
+    }
+
+    /// Makes the client what it was when it connected, except for its id and its library (RESET).
+    pub(crate) fn reset(&mut self, authenticated: bool) {
+        let (lib_name, lib_ver) = (std::mem::take(&mut self.lib_name), std::mem::take(&mut self.lib_ver));
+        *self = Session { lib_name, lib_ver, closing: self.closing, ..Session::new(self.id, authenticated) };
+    }
+
+    /// What the client says of itself, for others to see.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            user: if self.authenticated { b"default".as_slice().into() } else { Box::default() },
+            name: self.name.clone(),
+            lib_name: self.lib_name.clone(),
+            lib_ver: self.lib_ver.clone(),
+            no_evict: self.no_evict,
+            no_touch: self.no_touch,
+        }
+    }
+
+    /// Takes back the reply to the request that just ended, which begins at `start`, when the client does not
+    /// want it (CLIENT REPLY). To be called after every request, those that were refused too.
+    #[inline]
+    pub fn withhold(&mut self, reply: &mut Reply, start: usize) {
+        if self.replies != Replies::On {
+            self.withhold_unwanted(reply, start);
+        }
+    }
+
+    #[cold]
+    fn withhold_unwanted(&mut self, reply: &mut Reply, start: usize) {
+        reply.truncate(start);
+        self.replies = match self.replies {
+            Replies::Off => Replies::Off,
+            Replies::SkipNext => Replies::Skip,
+            Replies::Skip | Replies::On => Replies::On,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unwanted_replies_are_taken_back() {
+        let mut session = Session::new(1, true);
+        let mut reply = Reply::new();
+        let mut sent = |session: &mut Session, replies: Option<Replies>| {
+            session.replies = replies.unwrap_or(session.replies);
+            let start = reply.len();
+            reply.ok();
+            session.withhold(&mut reply, start);
+            reply.len() > start
+        };
+        assert!(sent(&mut session, None));
+        let skipped = [Some(Replies::SkipNext), None, None].map(|r| sent(&mut session, r));
+        assert_eq!(skipped, [false, false, true]);
+        let off = [Some(Replies::Off), None, None, Some(Replies::On)].map(|r| sent(&mut session, r));
+        assert_eq!(off, [false, false, false, true]);
     }
 }

@@ -1,0 +1,262 @@
+//! For tests: a client of an empty store, in a process that is made up.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use engine::{Db, Held, Options, Store, Turn};
+use resp::{Args, ArgsBuf, Decoder, Reply, Value, split_line};
+
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::host::{ClientInfo, Host, Identity, Pause, Removal, Shutdown, Unblock};
+use crate::keys::Positions;
+use crate::run::{resolve, run};
+use crate::session::Session;
+use crate::table::Locks;
+
+/// When tests happen: 2023-11-14, in milliseconds since the Unix epoch.
+pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
+
+/// A process without sockets and files, which notes what is asked of it.
+#[derive(Debug, Default)]
+pub(crate) struct TestHost {
+    /// The default user's password.
+    pub(crate) password: Option<&'static [u8]>,
+    /// Other connected clients.
+    pub(crate) others: Vec<ClientInfo>,
+    /// Calls that change something, in order.
+    pub(crate) calls: Mutex<Vec<String>>,
+}
+
+impl TestHost {
+    fn note(&self, call: String) {
+        self.calls.lock().unwrap().push(call);
+    }
+}
+
+impl Host for TestHost {
+    fn bulk_bytes_max(&self) -> usize {
+        512 << 20
+    }
+
+    fn now_us(&self) -> i64 {
+        NOW_MS * 1000 + 42
+    }
+
+    fn frees_later(&self, _removal: Removal) -> bool {
+        false
+    }
+
+    fn password_wanted(&self) -> bool {
+        self.password.is_some()
+    }
+
+    fn password_fits(&self, password: &[u8]) -> bool {
+        self.password.is_none_or(|p| p == password)
+    }
+
+    fn access_denied(&self) {
+        self.note("denied".into());
+    }
+
+    fn client_changed(&self, session: &Session) {
+        self.note(format!("changed {}", session.id));
+    }
+
+    fn client(&self, id: u64) -> Option<ClientInfo> {
+        self.others.iter().find(|c| c.id == id).cloned()
+    }
+
+    fn each_client(&self, visit: &mut dyn FnMut(&ClientInfo)) {
+        self.others.iter().for_each(visit);
+    }
+
+    fn close_client(&self, id: u64) -> bool {
+        self.note(format!("close {id}"));
+        self.client(id).is_some()
+    }
+
+    fn unblock_client(&self, id: u64, how: Unblock) -> bool {
+        self.note(format!("unblock {id} {how:?}"));
+        self.client(id).is_some_and(|c| c.blocked)
+    }
+
+    fn pause_clients(&self, until_ms: i64, what: Pause) {
+        self.note(format!("pause {until_ms} {what:?}"));
+    }
+
+    fn unpause_clients(&self) {
+        self.note("unpause".into());
+    }
+
+    fn info_section(&self, section: &str, out: &mut String) -> bool {
+        out.push_str(&format!("{section}_field:1\r\n"));
+        section != "modules"
+    }
+
+    fn shut_down(&self, request: Shutdown) -> Result<(), Error> {
+        self.note(format!("{request:?}"));
+        Ok(())
+    }
+
+    fn abort_shut_down(&self) -> Result<(), Error> {
+        Err(Error::Text("ERR No shutdown in progress."))
+    }
+
+    fn debug_allowed(&self, _session: &Session) -> bool {
+        self.password.is_none()
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.note(format!("sleep {time:?}"));
+    }
+
+    fn set_active_expire(&self, on: bool) {
+        self.note(format!("active expire {on}"));
+    }
+
+    fn log(&self, line: &str) {
+        self.note(format!("log {line}"));
+    }
+}
+
+/// A client, with a store and a process of its own.
+pub(crate) struct Client {
+    store: Store,
+    /// What the client's worker keeps.
+    pub(crate) turn: Turn,
+    /// What is remembered of the client.
+    pub(crate) session: Session,
+    /// The process.
+    pub(crate) host: TestHost,
+}
+
+impl Client {
+    /// A client of an empty store, where no password is asked for.
+    pub(crate) fn new() -> Client {
+        Client::of(TestHost::default())
+    }
+
+    /// A client of an empty store in `host`.
+    pub(crate) fn of(host: TestHost) -> Client {
+        Client {
+            store: Store::new(&Options { databases: 16, secret: 1, groups: 1 }),
+            turn: Turn::new(NOW_MS, 1),
+            session: Session::new(7, !host.password_wanted()),
+            host,
+        }
+    }
+
+    /// The bytes that a request gets back.
+    pub(crate) fn request(&mut self, args: Args<'_>) -> Vec<u8> {
+        let mut reply = Reply::new();
+        reply.set_resp3(self.session.resp3);
+        match resolve(args, &self.session) {
+            Err(error) => error.reply(&mut reply),
+            Ok(row) => {
+                let command = row.command;
+                let mut positions = Positions::new();
+                command.key_positions(args, &mut positions);
+                let mut held = match command.locks {
+                    Locks::Nothing => Held::nothing(&self.store),
+                    Locks::Keys => {
+                        let hashes = positions.iter().map(|&i| self.store.key(args.at(i)).hash());
+                        Held::keys(&self.store, hashes)
+                    }
+                    Locks::Everything => Held::everything(&self.store),
+                };
+                let db = Db::new(&mut held, &mut self.turn, self.session.db);
+                let (session, host) = (&mut self.session, &self.host);
+                let reply = &mut reply;
+                // The outcome is in the reply.
+                let _ = run(&mut Ctx { args, command, db, reply, session, host, rewritten: false });
+            }
+        }
+        reply.bytes().to_vec()
+    }
+
+    /// The bytes that a line, as typed into a terminal, gets back.
+    pub(crate) fn send(&mut self, line: &str) -> String {
+        let (mut line, mut spans) = (line.as_bytes().to_vec(), Vec::new());
+        split_line(&mut line, &mut spans).unwrap();
+        String::from_utf8_lossy(&self.request(Args::new(&line, &spans))).into_owned()
+    }
+
+    /// The reply to a line.
+    pub(crate) fn value(&mut self, line: &str) -> Value {
+        let mut decoder = Decoder::new();
+        decoder.feed(self.send(line).as_bytes());
+        decoder.next().unwrap().unwrap_or_else(|| panic!("{line}: no reply"))
+    }
+
+    /// The reply to a line as the command line client shows it.
+    pub(crate) fn show(&mut self, line: &str) -> String {
+        show(&self.value(line), 0)
+    }
+
+    /// The text of an error reply, or of any other as a string.
+    pub(crate) fn text(&mut self, line: &str) -> String {
+        match self.value(line) {
+            Value::Error(text) | Value::Simple(text) | Value::Bulk(text) => String::from_utf8(text).unwrap(),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    /// What was asked of the process since the last call.
+    pub(crate) fn calls(&mut self) -> Vec<String> {
+        std::mem::take(self.host.calls.get_mut().unwrap())
+    }
+}
+
+/// Another client, connected a while ago.
+pub(crate) fn other_client(id: u64, name: &str) -> ClientInfo {
+    ClientInfo {
+        id,
+        address: format!("127.0.0.1:{}", 50_000 + id),
+        local_address: "127.0.0.1:6379".into(),
+        fd: 9,
+        identity: Identity { name: name.as_bytes().into(), ..Identity::default() },
+        age_ms: id * 10_000,
+        idle_ms: 1500,
+        unix_socket: false,
+        closing: false,
+        blocked: false,
+        db: 3,
+        resp: 2,
+        last_command: crate::lookup::find_row(b"get"),
+        query_bytes: 1,
+        query_free_bytes: 2,
+        output_bytes: 3,
+        memory_bytes: 4,
+        total_in_bytes: 5,
+        total_out_bytes: 6,
+        total_commands: 7,
+    }
+}
+
+fn show(value: &Value, indent: usize) -> String {
+    let quoted = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii().to_string().replace("\\'", "'"));
+    match value {
+        Value::Null => "(nil)".into(),
+        Value::Simple(text) => String::from_utf8_lossy(text).into_owned(),
+        Value::Error(text) => format!("(error) {}", String::from_utf8_lossy(text)),
+        Value::Int(n) => format!("(integer) {n}"),
+        Value::Bulk(bytes) => quoted(bytes),
+        Value::Array(values) if values.is_empty() => "(empty array)".into(),
+        Value::Array(values) => {
+            let width = values.len().to_string().len();
+            let line = |(i, v)| {
+                let pad = if i == 0 { 0 } else { indent };
+                format!("{:pad$}{:>width$}) {}", "", i + 1, show(v, indent + width + 2))
+            };
+            values.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
+        }
+        other => panic!("RESP2 has no {other:?}"),
+    }
+}
+
+#[test]
+fn requests_that_own_their_bytes_are_run_too() {
+    let args: ArgsBuf = ["ping", "a\r\nb"].iter().collect();
+    assert_eq!(Client::new().request(args.args()), b"$4\r\na\r\nb\r\n");
+}
