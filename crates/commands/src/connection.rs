@@ -77,7 +77,7 @@ static HELLO: Command = Command {
     since: "6.0.0",
     group: "connection",
     complexity: "O(1)",
-    syntax: "[protover:integer [AUTH username password] [SETNAME clientname]]",
+    syntax: "[protover [AUTH username password] [SETNAME clientname]]",
     history: &[("6.2.0", "The version may be left out: then the connection stays as it is.")],
     ..Command::BLANK
 };

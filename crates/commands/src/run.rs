@@ -57,18 +57,17 @@ pub fn execute(
     args: Args<'_>,
     reply: &mut Reply,
 ) -> Outcome {
+    let start = reply.len();
     reply.set_resp3(session.resp3);
-    let command = match resolve(args, session) {
-        Ok(row) => row.command,
-        Err(error) => {
-            error.reply(reply);
-            return Err(error);
-        }
-    };
-    let mut held = hold(store, command, args);
-    turn.no_touch = session.no_touch;
-    let db = Db::new(&mut held, turn, session.db);
-    run(&mut Ctx { args, command, db, reply, session, host, rewritten: false })
+    let outcome = resolve(args, session).inspect_err(|error| error.reply(reply)).and_then(|row| {
+        let command = row.command;
+        let mut held = hold(store, command, args);
+        turn.no_touch = session.no_touch;
+        let db = Db::new(&mut held, turn, session.db);
+        run(&mut Ctx { args, command, db, reply, session, host, rewritten: false })
+    });
+    session.withhold(reply, start);
+    outcome
 }
 
 /// Runs `ctx.command`: its reply, or its error's, is written, and when it changed data without giving

@@ -3,16 +3,13 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use engine::{Db, Held, Options, Store, Turn};
+use engine::{Options, Store, Turn};
 use resp::{Args, ArgsBuf, Decoder, Reply, Value, split_line};
 
-use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::host::{ClientInfo, Host, Identity, Pause, Removal, Shutdown, Unblock};
-use crate::keys::Positions;
-use crate::run::{resolve, run};
+use crate::run::execute;
 use crate::session::Session;
-use crate::table::Locks;
 
 /// When tests happen: 2023-11-14, in milliseconds since the Unix epoch.
 pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
@@ -103,6 +100,24 @@ impl Host for TestHost {
         Err(Error::Text("ERR No shutdown in progress."))
     }
 
+    fn config_get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        patterns.iter().map(|p| (p.to_vec(), b"value".to_vec())).collect()
+    }
+
+    fn config_set(&self, _session: &Session, pairs: &[(&[u8], &[u8])]) -> Result<(), Error> {
+        pairs.iter().for_each(|(n, v)| self.note(format!("set {} {}", n.escape_ascii(), v.escape_ascii())));
+        Ok(())
+    }
+
+    fn config_rewrite(&self) -> Result<(), Error> {
+        self.note("rewrite".into());
+        Ok(())
+    }
+
+    fn reset_stats(&self) {
+        self.note("reset stats".into());
+    }
+
     fn debug_allowed(&self, _session: &Session) -> bool {
         self.password.is_none()
     }
@@ -150,28 +165,8 @@ impl Client {
     /// The bytes that a request gets back.
     pub(crate) fn request(&mut self, args: Args<'_>) -> Vec<u8> {
         let mut reply = Reply::new();
-        reply.set_resp3(self.session.resp3);
-        match resolve(args, &self.session) {
-            Err(error) => error.reply(&mut reply),
-            Ok(row) => {
-                let command = row.command;
-                let mut positions = Positions::new();
-                command.key_positions(args, &mut positions);
-                let mut held = match command.locks {
-                    Locks::Nothing => Held::nothing(&self.store),
-                    Locks::Keys => {
-                        let hashes = positions.iter().map(|&i| self.store.key(args.at(i)).hash());
-                        Held::keys(&self.store, hashes)
-                    }
-                    Locks::Everything => Held::everything(&self.store),
-                };
-                let db = Db::new(&mut held, &mut self.turn, self.session.db);
-                let (session, host) = (&mut self.session, &self.host);
-                let reply = &mut reply;
-                // The outcome is in the reply.
-                let _ = run(&mut Ctx { args, command, db, reply, session, host, rewritten: false });
-            }
-        }
+        // The outcome is in the reply.
+        let _ = execute(&self.store, &mut self.turn, &mut self.session, &self.host, args, &mut reply);
         reply.bytes().to_vec()
     }
 
