@@ -1,0 +1,92 @@
+//! What the server says of itself when it starts.
+
+use std::io::{self, IsTerminal};
+
+use crate::config::Settings;
+use crate::log;
+
+/// Says who serves what and where. A person at a terminal gets a banner, a log the same in a line or two.
+/// `addresses` are those that the server listens on.
+pub fn show(settings: &Settings, addresses: &[String]) {
+    let to_terminal = settings.logfile.is_none() && io::stdout().is_terminal();
+    if to_terminal || settings.always_show_logo {
+        log::raw(settings, &banner(settings, addresses));
+    } else {
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(
+            "Ebbtide {version}, PID: {}, listening on {}",
+            std::process::id(),
+            addresses.join(", ")
+        );
+        tracing::info!("Data directory: {}. Persistence: {PERSISTENCE}", settings.dir.display());
+    }
+}
+
+/// What becomes of the data when the process ends.
+const PERSISTENCE: &str = "none, nothing is written to disk and the data ends with the process";
+
+fn banner(settings: &Settings, addresses: &[String]) -> String {
+    let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    let listening = addresses.join(", ");
+    format!(
+        "\n  Ebbtide {version} · PID: {pid}\n\
+         \n  Listening    {listening}\
+         \n  Data         {}\
+         \n  Persistence  {PERSISTENCE}\
+         \n  Connect      {}\n\n",
+        settings.dir.display(),
+        connect(settings),
+    )
+}
+
+/// The command that connects a client.
+fn connect(settings: &Settings) -> String {
+    let host = settings.bind.iter().map(|address| address.host.as_str()).find(|host| !host.contains('*'));
+    let mut words = vec!["ebbtide cli".to_owned()];
+    match (settings.port, &settings.unixsocket) {
+        (0, Some(path)) => words.push(format!("-s {}", settings.path(path).display())),
+        (port, _) => {
+            words.extend(host.filter(|host| *host != "127.0.0.1").map(|host| format!("-h {host}")));
+            words.extend((port != 6379).then(|| format!("-p {port}")));
+        }
+    }
+    if !settings.requirepass.is_empty() {
+        words.push("--askpass".into());
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::config::{ConfigStore, load};
+
+    fn connect_with(args: &[&str]) -> String {
+        connect(&ConfigStore::new(load(args.iter().map(OsString::from)).unwrap()).settings())
+    }
+
+    #[test]
+    fn says_how_to_connect() {
+        assert_eq!(connect_with(&[]), "ebbtide cli");
+        assert_eq!(
+            connect_with(&["--port", "7000", "--bind", "*", "10.0.0.1"]),
+            "ebbtide cli -h 10.0.0.1 -p 7000"
+        );
+        assert_eq!(connect_with(&["--bind", "*", "--requirepass", "x"]), "ebbtide cli --askpass");
+        assert_eq!(
+            connect_with(&["--port", "0", "--unixsocket", "/tmp/e.sock"]),
+            "ebbtide cli -s /tmp/e.sock"
+        );
+    }
+
+    #[test]
+    fn the_banner_holds_address_pid_and_directory() {
+        let config = ConfigStore::new(load(std::iter::empty()).unwrap());
+        let text = banner(&config.settings(), &["127.0.0.1:6379".into(), "[::1]:6379".into()]);
+        assert!(text.contains("127.0.0.1:6379, [::1]:6379"));
+        assert!(text.contains(&format!(" PID: {}\n", std::process::id())));
+        assert!(text.contains("ebbtide-data"));
+    }
+}
