@@ -3,6 +3,7 @@
 mod bitfield;
 mod bitmap;
 mod client;
+mod client_list;
 mod command;
 mod config;
 mod connection;
@@ -39,7 +40,7 @@ mod testing;
 pub use ctx::Ctx;
 pub use error::Error;
 pub use glob::{Case, glob_matches};
-pub use host::{ClientInfo, Host, Identity, Pause, Removal, Shutdown, Unblock};
+pub use host::{ClientInfo, DEFAULT_USER, Host, Identity, Pause, Removal, Shutdown, Unblock};
 pub use keys::{FindKeys, KeySpec, Positions, Search};
 pub use lookup::{ROWS, Row, find, find_row, rows};
 pub use run::{execute, hold, resolve, run};
