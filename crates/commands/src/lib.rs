@@ -3,7 +3,6 @@
 mod bitfield;
 mod bitmap;
 mod client;
-mod client_list;
 mod command;
 mod config;
 mod connection;
@@ -12,6 +11,8 @@ mod ctx;
 mod deadline;
 mod debug;
 mod error;
+#[cfg(test)]
+mod example;
 mod expire;
 mod generic;
 mod glob;
@@ -34,13 +35,13 @@ mod string_many;
 mod string_range;
 mod syntax;
 mod table;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use ctx::Ctx;
 pub use error::Error;
 pub use glob::{Case, glob_matches};
-pub use host::{ClientInfo, DEFAULT_USER, Host, Identity, Pause, Removal, Shutdown, Unblock};
+pub use host::{ClientInfo, Host, Identity, Pause, Removal, Shutdown, Unblock};
 pub use keys::{FindKeys, KeySpec, Positions, Search};
 pub use lookup::{ROWS, Row, find, find_row, rows};
 pub use run::{execute, hold, resolve, run};

@@ -1,10 +1,11 @@
-//! For tests: a client of an empty store, in a process that is made up.
+//! For tests, of this crate and others: a client of an empty store, in a process that is made up.
+#![allow(clippy::unwrap_used, reason = "only tests use it")]
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{Options, Store, Turn};
-use resp::{Args, ArgsBuf, Decoder, Reply, Value, split_line};
+use resp::{Args, Decoder, Reply, Value, split_line};
 
 use crate::error::Error;
 use crate::host::{ClientInfo, Host, Identity, Pause, Removal, Shutdown, Unblock};
@@ -12,17 +13,17 @@ use crate::run::execute;
 use crate::session::Session;
 
 /// When tests happen: 2023-11-14, in milliseconds since the Unix epoch.
-pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
+pub const NOW_MS: i64 = 1_700_000_000_000;
 
 /// A process without sockets and files, which notes what is asked of it.
 #[derive(Debug, Default)]
-pub(crate) struct TestHost {
+pub struct TestHost {
     /// The default user's password.
-    pub(crate) password: Option<&'static [u8]>,
+    pub password: Option<&'static [u8]>,
     /// Other connected clients.
-    pub(crate) others: Vec<ClientInfo>,
+    pub others: Vec<ClientInfo>,
     /// Calls that change something, in order.
-    pub(crate) calls: Mutex<Vec<String>>,
+    pub calls: Mutex<Vec<String>>,
 }
 
 impl TestHost {
@@ -135,35 +136,45 @@ impl Host for TestHost {
     }
 }
 
-/// A client, with a store and a process of its own.
-pub(crate) struct Client {
-    store: Store,
+/// A client, with a process of its own.
+#[derive(Debug)]
+pub struct Client {
+    /// The store, which other clients may share.
+    pub store: Arc<Store>,
     /// What the client's worker keeps.
-    pub(crate) turn: Turn,
+    pub turn: Turn,
     /// What is remembered of the client.
-    pub(crate) session: Session,
+    pub session: Session,
     /// The process.
-    pub(crate) host: TestHost,
+    pub host: TestHost,
+}
+
+impl Default for Client {
+    fn default() -> Client {
+        Client::new()
+    }
 }
 
 impl Client {
     /// A client of an empty store, where no password is asked for.
-    pub(crate) fn new() -> Client {
+    pub fn new() -> Client {
         Client::of(TestHost::default())
     }
 
     /// A client of an empty store in `host`.
-    pub(crate) fn of(host: TestHost) -> Client {
-        Client {
-            store: Store::new(&Options { databases: 16, secret: 1, groups: 1 }),
-            turn: Turn::new(NOW_MS, 1),
-            session: Session::new(7, !host.password_wanted()),
-            host,
-        }
+    pub fn of(host: TestHost) -> Client {
+        let store = Store::new(&Options { databases: 16, secret: 1, groups: 1 });
+        let session = Session::new(7, !host.password_wanted());
+        Client { store: Arc::new(store), turn: Turn::new(NOW_MS, 1), session, host }
+    }
+
+    /// Another client of the same store.
+    pub fn beside(&self) -> Client {
+        Client { store: Arc::clone(&self.store), ..Client::new() }
     }
 
     /// The bytes that a request gets back.
-    pub(crate) fn request(&mut self, args: Args<'_>) -> Vec<u8> {
+    pub fn request(&mut self, args: Args<'_>) -> Vec<u8> {
         let mut reply = Reply::new();
         // The outcome is in the reply.
         let _ = execute(&self.store, &mut self.turn, &mut self.session, &self.host, args, &mut reply);
@@ -171,26 +182,26 @@ impl Client {
     }
 
     /// The bytes that a line, as typed into a terminal, gets back.
-    pub(crate) fn send(&mut self, line: &str) -> String {
+    pub fn send(&mut self, line: &str) -> String {
         let (mut line, mut spans) = (line.as_bytes().to_vec(), Vec::new());
         split_line(&mut line, &mut spans).unwrap();
         String::from_utf8_lossy(&self.request(Args::new(&line, &spans))).into_owned()
     }
 
     /// The reply to a line.
-    pub(crate) fn value(&mut self, line: &str) -> Value {
+    pub fn value(&mut self, line: &str) -> Value {
         let mut decoder = Decoder::new();
         decoder.feed(self.send(line).as_bytes());
         decoder.next().unwrap().unwrap_or_else(|| panic!("{line}: no reply"))
     }
 
     /// The reply to a line as the command line client shows it.
-    pub(crate) fn show(&mut self, line: &str) -> String {
+    pub fn show(&mut self, line: &str) -> String {
         show(&self.value(line), 0)
     }
 
     /// The text of an error reply, or of any other as a string.
-    pub(crate) fn text(&mut self, line: &str) -> String {
+    pub fn text(&mut self, line: &str) -> String {
         match self.value(line) {
             Value::Error(text) | Value::Simple(text) | Value::Bulk(text) => String::from_utf8(text).unwrap(),
             other => panic!("{line}: {other:?}"),
@@ -198,13 +209,13 @@ impl Client {
     }
 
     /// What was asked of the process since the last call.
-    pub(crate) fn calls(&mut self) -> Vec<String> {
+    pub fn calls(&mut self) -> Vec<String> {
         std::mem::take(self.host.calls.get_mut().unwrap())
     }
 }
 
 /// Another client, connected a while ago.
-pub(crate) fn other_client(id: u64, name: &str) -> ClientInfo {
+pub fn other_client(id: u64, name: &str) -> ClientInfo {
     ClientInfo {
         id,
         address: format!("127.0.0.1:{}", 50_000 + id),
@@ -252,6 +263,6 @@ fn show(value: &Value, indent: usize) -> String {
 
 #[test]
 fn requests_that_own_their_bytes_are_run_too() {
-    let args: ArgsBuf = ["ping", "a\r\nb"].iter().collect();
+    let args: resp::ArgsBuf = ["ping", "a\r\nb"].iter().collect();
     assert_eq!(Client::new().request(args.args()), b"$4\r\na\r\nb\r\n");
 }
