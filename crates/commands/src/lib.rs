@@ -2,6 +2,8 @@
 
 mod bitfield;
 mod bitmap;
+mod bitop;
+mod bits;
 mod client;
 mod command;
 mod config;
@@ -20,6 +22,7 @@ mod help;
 mod host;
 mod info;
 mod keys;
+mod lcs;
 mod long_double;
 mod lookup;
 mod natural;

@@ -49,7 +49,7 @@ static MSET: Command = Command {
     summary: "Sets the values of keys, all at once.",
     since: "1.0.1",
     complexity: "O(N) where N is the number of keys",
-    syntax: "<key value>...",
+    syntax: "key value ...",
     example: "> MSET a 1 b 2\nOK\n> GET b\n\"2\"",
     tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
     ..ONE_STRING
@@ -72,7 +72,7 @@ static MSETNX: Command = Command {
     summary: "Sets the values of keys, all at once, if none of them is there yet.",
     since: "1.0.1",
     complexity: "O(N) where N is the number of keys",
-    syntax: "<key value>...",
+    syntax: "key value ...",
     example: "> MSETNX a 1 b 2\n(integer) 1\n> MSETNX b 3 c 4\n(integer) 0\n> MGET b c\n1) \"2\"\n2) (nil)",
     ..ONE_STRING
 };
@@ -126,7 +126,7 @@ static MSETEX: Command = Command {
     summary: "Sets the values of keys and their deadline, all at once, if all or none of them are there.",
     since: "8.4.0",
     complexity: "O(N) where N is the number of keys",
-    syntax: "numkeys <key value>... [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
+    syntax: "numkeys (key value ...) [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
         PXAT unix-time-milliseconds | KEEPTTL]",
     example: "> MSETEX 2 a 1 b 2 EX 60\n(integer) 1\n> TTL b\n(integer) 60\n> MSETEX 2 b 3 c 4 NX\n(integer) 0",
     tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],

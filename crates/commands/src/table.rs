@@ -139,13 +139,15 @@ impl Command {
 }
 
 /// All commands, family by family.
-pub(crate) static FAMILIES: [&[&Command]; 18] = [
+pub(crate) static FAMILIES: [&[&Command]; 20] = [
     crate::string::COMMANDS,
     crate::string_many::COMMANDS,
     crate::string_range::COMMANDS,
     crate::counter::COMMANDS,
     crate::string_compare::COMMANDS,
+    crate::lcs::COMMANDS,
     crate::bitmap::COMMANDS,
+    crate::bitop::COMMANDS,
     crate::bitfield::COMMANDS,
     crate::generic::COMMANDS,
     crate::scan::COMMANDS,
