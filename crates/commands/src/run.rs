@@ -4,6 +4,7 @@
 
 use engine::{Db, Held, Store, Turn};
 use resp::{Args, Reply};
+use smallvec::SmallVec;
 
 use crate::ctx::Ctx;
 use crate::error::Error;
@@ -35,15 +36,23 @@ pub fn resolve(args: Args<'_>, session: &Session) -> Result<&'static Row, Error>
     Ok(row)
 }
 
-/// Takes the stripes that `command` needs for a request: those of its keys, all or none.
-pub fn hold<'s>(store: &'s Store, command: &Command, args: Args<'_>) -> Held<'s> {
+/// Takes the stripes that `command` needs for a request: those of its keys, all or none. Several keys' entries
+/// in `db` are fetched ahead.
+pub fn hold<'s>(store: &'s Store, command: &Command, args: Args<'_>, db: u32) -> Held<'s> {
     match command.locks {
         Locks::Nothing => Held::nothing(store),
         Locks::Everything => Held::everything(store),
         Locks::Keys => {
             let mut positions = Positions::new();
             command.key_positions(args, &mut positions);
-            Held::keys(store, positions.into_iter().map(|i| store.key(args.at(i)).hash()))
+            let hashes: SmallVec<[u64; 16]> =
+                positions.into_iter().map(|i| store.key(args.at(i)).hash()).collect();
+            let mut held = Held::keys(store, hashes.iter().copied());
+            if hashes.len() > 1 {
+                hashes.iter().for_each(|&hash| held.prefetch_bucket(db, hash));
+                hashes.iter().for_each(|&hash| held.prefetch_entry(db, hash));
+            }
+            held
         }
     }
 }
@@ -61,7 +70,7 @@ pub fn execute(
     reply.set_resp3(session.resp3);
     let outcome = resolve(args, session).inspect_err(|error| error.reply(reply)).and_then(|row| {
         let command = row.command;
-        let mut held = hold(store, command, args);
+        let mut held = hold(store, command, args, session.db);
         turn.no_touch = session.no_touch;
         let db = Db::new(&mut held, turn, session.db);
         run(&mut Ctx { args, command, db, reply, session, host, rewritten: false })

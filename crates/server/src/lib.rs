@@ -1,11 +1,22 @@
-//! All that touches the operating system.
+//! All that touches the operating system: configuration, sockets, threads, clock, signals.
+//!
+//! A request's path: `listener` accepts, `worker` reads, `dispatch` parses and runs, `connection` sends.
 
 pub mod banner;
 pub mod clients;
 mod clock;
 pub mod config;
+mod connection;
+mod dispatch;
 pub mod histogram;
+mod listener;
 pub mod log;
 pub mod process;
+mod run;
+pub mod shared;
 pub mod signals;
+mod socket;
 pub mod stats;
+mod worker;
+
+pub use run::run;

@@ -129,13 +129,13 @@ impl WorkerStats {
         self.written_bytes.add(bytes as u64);
     }
 
-    /// A command ran for `time_ns`, whatever came of it.
+    /// A command ran `times` times and took `time_ns` in all, whatever came of it.
     #[inline]
-    pub fn ran(&self, row: &Row, time_ns: u64) {
+    pub fn ran(&self, row: &Row, time_ns: u64, times: u64) {
         let command = &self.commands[row.number];
-        command.calls.add(1);
+        command.calls.add(times);
         command.time_ns.add(time_ns);
-        command.latency_ns.get_or_init(Histogram::default).record(time_ns, 1);
+        command.latency_ns.get_or_init(Histogram::default).record(time_ns / times.max(1), times);
     }
 
     /// A command that ran failed; `error` is the reply's text.

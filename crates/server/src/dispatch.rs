@@ -1,0 +1,390 @@
+//! From bytes read to commands run: a batch of requests at a time.
+//!
+//! Of a batch whose commands touch one key each, the stripes are taken and the buckets and entries fetched ahead
+//! of the first command, so that the memory's latency is paid once for all. What cannot go that way (several
+//! keys, no key, a stripe somebody else holds) runs alone, in its turn.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use commands::{Command, Ctx, Error, FindKeys, Locks, Pause, Row, Search, flags};
+use engine::{AccessPolicy, Db, Garbage, Held, Turn};
+use resp::{Args, ArgsBuf, Limits, Reply, Span};
+
+use crate::clock;
+use crate::config::Settings;
+use crate::connection::Connection;
+use crate::shared::Shared;
+
+/// Requests that are looked at together: enough to hide the memory's latency, few enough to stay in the cache.
+const BATCH: usize = 16;
+/// Replies from which a batch's are sent before the next is run.
+const SEND_BYTES_MIN: usize = 64 << 10;
+/// Memory that the reply buffer may keep.
+const REPLY_BUFFER_BYTES_MAX: usize = 1 << 20;
+
+/// One request of a batch.
+struct Request {
+    /// Where it begins in the bytes read.
+    start: usize,
+    /// Its arguments among the batch's spans.
+    spans: (usize, usize),
+    /// Its command and the hash of its key, when that is a quick command with one key.
+    quick: Option<(&'static Row, u64)>,
+}
+
+/// What becomes of a connection after its requests were run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It goes on.
+    Open,
+    /// It is closed once its replies are sent.
+    Closing,
+}
+
+/// Runs the requests of one worker's connections.
+pub(crate) struct Dispatcher {
+    /// The process.
+    pub(crate) shared: Arc<Shared>,
+    /// The configuration; the worker renews it.
+    pub(crate) settings: Arc<Settings>,
+    /// What commands get and leave.
+    pub(crate) turn: Turn,
+    worker: usize,
+    /// Up to when the time of commands is counted.
+    counted_us: i64,
+    reply: Reply,
+    spans: Vec<Span>,
+    requests: Vec<Request>,
+    /// By row: the argument that is the only key of a quick command; 0: it is not such a one.
+    only_key: Box<[u8]>,
+    /// Where what takes long to free goes.
+    garbage: Sender<Garbage>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(shared: Arc<Shared>, worker: usize, seed: u64, garbage: Sender<Garbage>) -> Dispatcher {
+        Dispatcher {
+            settings: shared.config.settings(),
+            shared,
+            turn: Turn::new(clock::now_ms(), seed),
+            worker,
+            counted_us: 0,
+            reply: Reply::new(),
+            spans: Vec::new(),
+            requests: Vec::with_capacity(BATCH),
+            only_key: commands::rows().iter().map(|row| only_key(row.command)).collect(),
+            garbage,
+        }
+    }
+
+    /// Takes over what the configuration says of accesses and events.
+    pub(crate) fn configure(&mut self) {
+        let settings = &self.settings;
+        self.turn.access = if settings.maxmemory_policy.counts_accesses() {
+            let (log_factor, decay_minutes) = (settings.lfu_log_factor, settings.lfu_decay_time_min);
+            AccessPolicy::Lfu { log_factor, decay_minutes }
+        } else {
+            AccessPolicy::Lru
+        };
+    }
+
+    /// Runs the complete requests in `buf`, whose first byte is the first of a request, and sends the replies.
+    /// How many bytes they took, and what becomes of the connection.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(crate) fn run(&mut self, conn: &mut Connection, buf: &mut [u8]) -> io::Result<(usize, Fate)> {
+        self.begin(conn);
+        let mut consumed = 0;
+        let fate = loop {
+            let error = self.parse(conn, buf, &mut consumed);
+            self.run_batch(conn, buf);
+            if let Some(error) = error {
+                self.protocol_error(conn, &error.to_string());
+            }
+            if conn.session.closing {
+                break Fate::Closing;
+            }
+            if self.requests.is_empty() || conn.held_up.is_some() {
+                break Fate::Open;
+            }
+            if self.reply.len() >= SEND_BYTES_MIN {
+                self.send(conn)?;
+            }
+        };
+        self.end(conn)?;
+        Ok((consumed, fate))
+    }
+
+    /// Runs the request that a pause held up, if it may run now; whether none is held up any more.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(crate) fn resume(&mut self, conn: &mut Connection) -> io::Result<bool> {
+        let Some(request) = conn.held_up.take() else { return Ok(true) };
+        self.begin(conn);
+        match commands::resolve(request.args(), &conn.session) {
+            Ok(row) if self.is_paused(row) => conn.held_up = Some(request),
+            _ => self.run_alone(conn, request.args()),
+        }
+        self.end(conn)?;
+        Ok(conn.held_up.is_none())
+    }
+
+    /// Removes what is due in the worker's stripes, looking at about `budget` entries.
+    pub(crate) fn expire_due(&mut self, group: usize, budget: usize) -> engine::Due {
+        self.turn.now_ms = clock::now_ms();
+        let due = self.shared.store.expire_due(group, &mut self.turn, budget);
+        self.settle_turn();
+        due
+    }
+
+    /// Counts a read of `bytes` bytes from `conn`.
+    #[inline]
+    pub(crate) fn count_read(&self, conn: &mut Connection, bytes: usize) {
+        conn.totals.0 += bytes as u64;
+        self.shared.stats.worker(self.worker).read(bytes);
+    }
+
+    fn begin(&mut self, conn: &Connection) {
+        self.counted_us = clock::now_us();
+        self.turn.now_ms = self.counted_us / 1000;
+        self.turn.keep_expired = self.shared.clients.pause(self.turn.now_ms).is_some();
+        self.shared.stats.worker(self.worker).begin(&self.shared.stats);
+        self.follow(conn);
+    }
+
+    /// Takes over what the session says of replies and accesses.
+    fn follow(&mut self, conn: &Connection) {
+        self.reply.set_resp3(conn.session.resp3);
+        self.turn.no_touch = conn.session.no_touch;
+    }
+
+    fn end(&mut self, conn: &mut Connection) -> io::Result<()> {
+        conn.note(self.turn.now_ms);
+        self.settle_turn();
+        self.send(conn)
+    }
+
+    fn send(&mut self, conn: &mut Connection) -> io::Result<()> {
+        if self.reply.is_empty() {
+            return Ok(());
+        }
+        let buffer = self.reply.buffer();
+        let sent = conn.send(buffer)?;
+        if buffer.capacity() > REPLY_BUFFER_BYTES_MAX {
+            *buffer = Vec::new();
+        }
+        self.shared.stats.worker(self.worker).wrote(sent);
+        Ok(())
+    }
+
+    /// Hands on what commands left in the turn.
+    fn settle_turn(&mut self) {
+        let (turn, stats) = (&mut self.turn, self.shared.stats.worker(self.worker));
+        stats.turn(turn.hits, turn.misses, turn.expired);
+        self.shared.add_dirty(turn.dirty);
+        (turn.hits, turn.misses, turn.expired, turn.dirty) = (0, 0, 0, 0);
+        for lag_ms in turn.lags_ms.drain(..) {
+            stats.expiry_lag(lag_ms.unsigned_abs() * 1000, 1);
+        }
+        for garbage in turn.garbage.drain(..) {
+            // Without the thread that frees, at the very end, it is freed here.
+            let _ = self.garbage.send(garbage);
+        }
+    }
+
+    /// Reads requests from `buf` behind the first `consumed` bytes, a batch at most.
+    fn parse(
+        &mut self,
+        conn: &mut Connection,
+        buf: &mut [u8],
+        consumed: &mut usize,
+    ) -> Option<resp::ProtocolError> {
+        self.requests.clear();
+        self.spans.clear();
+        let limits = Limits {
+            bulk_bytes_max: self.settings.proto_max_bulk_len_bytes,
+            unauthenticated: !conn.session.authenticated,
+            ..Limits::default()
+        };
+        // Who has yet to authenticate, or may be held up, is read one request at a time: the next may be read
+        // by other rules, or not yet.
+        let most = if limits.unauthenticated || self.turn.keep_expired { 1 } else { BATCH };
+        while self.requests.len() < most {
+            let (start, first) = (*consumed, self.spans.len());
+            match conn.parser.next(&mut buf[start..], &limits, &mut self.spans) {
+                Ok(Some(len)) => *consumed += len,
+                Ok(None) => return None,
+                Err(error) => {
+                    self.spans.truncate(first);
+                    return Some(error);
+                }
+            }
+            if self.spans.len() > first {
+                let spans = (first, self.spans.len());
+                let args = Args::new(&buf[start..], &self.spans[first..]);
+                let quick = self.quick(args);
+                self.requests.push(Request { start, spans, quick });
+            }
+        }
+        None
+    }
+
+    /// The row and the hash of the key, when the request is for a quick command with one key, and complete.
+    #[inline]
+    fn quick(&self, args: Args<'_>) -> Option<(&'static Row, u64)> {
+        let row = commands::find_row(args.at(0))?;
+        let key = usize::from(self.only_key[row.number]);
+        let fits = key != 0 && row.command.takes(args.len());
+        fits.then(|| (row, self.shared.store.key(args.at(key)).hash()))
+    }
+
+    fn run_batch(&mut self, conn: &mut Connection, buf: &[u8]) {
+        let shared = Arc::clone(&self.shared);
+        let requests = std::mem::take(&mut self.requests);
+        let spans = std::mem::take(&mut self.spans);
+        let args = |r: &Request| Args::new(&buf[r.start..], &spans[r.spans.0..r.spans.1]);
+        let together = conn.session.authenticated && !self.turn.keep_expired && requests.len() > 1;
+        let mut rest = requests.as_slice();
+        let mut held = Held::nothing(&shared.store);
+        while let Some(first) = rest.first() {
+            if conn.session.closing || conn.entry.is_killed() {
+                conn.session.closing = true;
+                break;
+            }
+            let ready = if together { hold(&mut held, conn.session.db, rest) } else { 0 };
+            if ready == 0 {
+                self.run_alone(conn, args(first));
+                rest = &rest[1..];
+                continue;
+            }
+            let mut uncounted = 0;
+            for (i, request) in rest[..ready].iter().enumerate() {
+                let Some((row, _)) = request.quick else { continue };
+                self.run_held(conn, &mut held, row, args(request));
+                uncounted += 1;
+                // Runs of one command are timed together: a look at the clock costs as much as a quick command.
+                let next = rest[..ready].get(i + 1).and_then(|r| r.quick);
+                if next.is_none_or(|(next, _)| next.number != row.number) {
+                    self.count(row, uncounted);
+                    uncounted = 0;
+                }
+            }
+            held.release();
+            rest = &rest[ready..];
+        }
+        self.requests = requests;
+        self.spans = spans;
+    }
+
+    /// Runs one request by itself, whatever it is.
+    fn run_alone(&mut self, conn: &mut Connection, args: Args<'_>) {
+        let shared = Arc::clone(&self.shared);
+        let row = match commands::resolve(args, &conn.session) {
+            Ok(row) => row,
+            Err(error) => return self.reject(conn, args, &error),
+        };
+        if self.turn.keep_expired && self.is_paused(row) {
+            conn.held_up = Some(args.iter().collect::<ArgsBuf>());
+            return;
+        }
+        let mut held = commands::hold(&shared.store, row.command, args, conn.session.db);
+        self.run_held(conn, &mut held, row, args);
+        drop(held);
+        self.count(row, 1);
+        self.follow(conn);
+    }
+
+    fn is_paused(&self, row: &Row) -> bool {
+        let writes = row.command.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0;
+        match self.shared.clients.pause(clock::now_ms()) {
+            Some((Pause::All, _)) => !row.command.is(flags::ALLOW_BUSY),
+            Some((Pause::Writes, _)) => writes,
+            None => false,
+        }
+    }
+
+    /// Runs a command whose stripes are held.
+    #[inline]
+    fn run_held(&mut self, conn: &mut Connection, held: &mut Held<'_>, row: &'static Row, args: Args<'_>) {
+        let start = self.reply.len();
+        let mut ctx = Ctx {
+            args,
+            command: row.command,
+            db: Db::new(held, &mut self.turn, conn.session.db),
+            reply: &mut self.reply,
+            session: &mut conn.session,
+            host: &*self.shared,
+            rewritten: false,
+        };
+        if let Err(error) = commands::run(&mut ctx) {
+            self.shared.stats.worker(self.worker).failed(row, &error.to_string());
+        }
+        conn.last_command = Some(row);
+        conn.totals.2 += 1;
+        conn.session.withhold(&mut self.reply, start);
+    }
+
+    /// Counts `ran` runs of `row`'s command, which took the time since the last count.
+    #[inline]
+    fn count(&mut self, row: &Row, ran: u64) {
+        let now_us = clock::now_us();
+        let time_us = now_us.saturating_sub(self.counted_us).max(0).unsigned_abs();
+        self.counted_us = now_us;
+        self.shared.stats.worker(self.worker).ran(row, time_us * 1000, ran);
+    }
+
+    /// Answers a request that is not run with `error`.
+    fn reject(&mut self, conn: &mut Connection, args: Args<'_>, error: &Error) {
+        let start = self.reply.len();
+        error.reply(&mut self.reply);
+        let stats = self.shared.stats.worker(self.worker);
+        match commands::find_row(args.at(0)) {
+            Some(row) => stats.rejected(row, &error.to_string()),
+            None => stats.error(&error.to_string()),
+        }
+        conn.session.withhold(&mut self.reply, start);
+    }
+
+    fn protocol_error(&mut self, conn: &mut Connection, error: &str) {
+        let text = format!("ERR Protocol error: {error}");
+        self.shared.stats.worker(self.worker).error(&text);
+        self.reply.error(&text);
+        conn.session.closing = true;
+    }
+}
+
+/// Takes the stripes of as many of `requests`, from the first on, as are quick and nobody else's, and fetches
+/// their entries; how many.
+#[inline]
+fn hold(held: &mut Held<'_>, db: u32, requests: &[Request]) -> usize {
+    let mut ready = 0;
+    for request in requests {
+        let Some((_, hash)) = request.quick else { break };
+        if !held.try_add(hash) {
+            break;
+        }
+        held.prefetch_bucket(db, hash);
+        ready += 1;
+    }
+    for (_, hash) in requests[..ready].iter().filter_map(|r| r.quick) {
+        held.prefetch_entry(db, hash);
+    }
+    ready
+}
+
+/// The argument that is the only key of `command`, when that takes constant time; otherwise 0.
+fn only_key(command: &Command) -> u8 {
+    match command.keys {
+        [spec] if command.locks == Locks::Keys && command.complexity.starts_with("O(1)") => {
+            match (spec.search, spec.find) {
+                (Search::Index(i), FindKeys::Range { last: 0, .. }) => u8::try_from(i).unwrap_or(0),
+                _ => 0,
+            }
+        }
+        _ => 0,
+    }
+}

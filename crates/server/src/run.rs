@@ -1,0 +1,73 @@
+//! From the configuration to a running server, and to its end.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use engine::{Garbage, Options, Store};
+
+use crate::clients::Wakeup;
+use crate::config::ConfigStore;
+use crate::listener::Listener;
+use crate::shared::Shared;
+use crate::worker::{Inbox, Message, Worker};
+
+/// Runs a server until it is told to end. The status that the process is to exit with.
+pub fn run(config: Arc<ConfigStore>) -> ExitCode {
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
+    let settings = config.settings();
+    let listeners = Listener::open_all(&settings)?;
+    let workers = settings.io_threads.0;
+    let options = Options { databases: settings.databases, secret: random()?, groups: workers };
+    let run_id = format!("{:016x}{:016x}{:08x}", random()?, random()?, random()? as u32);
+    let shared = Arc::new(Shared::new(Store::new(&options), config, workers, run_id));
+    let (garbage, freed) = mpsc::channel();
+    let freeing = spawn_freeing(freed)?;
+    let mut parts = (0..workers)
+        .map(|i| Worker::new(&shared, i, random()?, garbage.clone()))
+        .collect::<io::Result<Vec<Worker>>>()?;
+    drop(garbage);
+    let inboxes: Vec<Arc<Inbox>> = parts.iter().map(Worker::inbox).collect();
+    connect(&shared, &inboxes);
+    if let Some(first) = parts.first_mut() {
+        first.accept_from(listeners, inboxes)?;
+    }
+    let threads: Vec<JoinHandle<()>> = parts.into_iter().map(Worker::spawn).collect::<io::Result<_>>()?;
+    tracing::info!("Ready to accept connections");
+    for thread in threads.into_iter().chain([freeing]) {
+        thread.join().map_err(|_| "a thread of the server panicked")?;
+    }
+    Ok(())
+}
+
+/// Lets others reach the workers: deadlines, commands about clients, the end.
+fn connect(shared: &Arc<Shared>, inboxes: &[Arc<Inbox>]) {
+    let all = inboxes.to_vec();
+    shared.store.on_wake(Box::new(move |group| all[group].wake()));
+    for inbox in inboxes {
+        let inbox = Arc::clone(inbox);
+        shared.clients.add_worker(Arc::new(move |wakeup: Wakeup| inbox.send(Message::Wakeup(wakeup))));
+    }
+    let all = inboxes.to_vec();
+    shared.on_end(Box::new(move |_| all.iter().for_each(|inbox| inbox.send(Message::Stop))));
+}
+
+/// The thread that frees what takes long to free; it ends when no worker is left.
+fn spawn_freeing(freed: mpsc::Receiver<Garbage>) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("freeing".into()).spawn(move || freed.into_iter().for_each(drop))
+}
+
+fn random() -> io::Result<u64> {
+    getrandom::u64().map_err(io::Error::other)
+}
