@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use commands::Host;
 use engine::{Garbage, Options, Store};
 
+use crate::banner;
 use crate::clients::Wakeup;
 use crate::config::ConfigStore;
+use crate::config::settings::Shutdown;
 use crate::listener::Listener;
 use crate::shared::Shared;
+use crate::signals;
 use crate::worker::{Inbox, Message, Worker};
 
 /// Runs a server until it is told to end. The status that the process is to exit with.
@@ -27,7 +31,13 @@ pub fn run(config: Arc<ConfigStore>) -> ExitCode {
 
 fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
     let settings = config.settings();
-    let listeners = Listener::open_all(&settings)?;
+    let listeners = Listener::open_all(&settings).map_err(|error| {
+        tracing::error!("{error}");
+        format!("Failed listening on port {} (TCP), aborting.", settings.port)
+    })?;
+    let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
+    banner::show(&settings, &addresses);
+    tracing::info!("Server initialized");
     let workers = settings.io_threads.0;
     let options = Options { databases: settings.databases, secret: random()?, groups: workers };
     let run_id = format!("{:016x}{:016x}{:08x}", random()?, random()?, random()? as u32);
@@ -44,10 +54,19 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
         first.accept_from(listeners, inboxes)?;
     }
     let threads: Vec<JoinHandle<()>> = parts.into_iter().map(Worker::spawn).collect::<io::Result<_>>()?;
+    let ending = Arc::clone(&shared);
+    signals::watch(move |signal| {
+        tracing::info!("Received {}, scheduling shutdown...", signal.name());
+        let Shutdown { save, now, force } = signal.shutdown(&ending.config.settings());
+        if let Err(error) = ending.shut_down(commands::Shutdown { save, now, force }) {
+            tracing::error!("{error}");
+        }
+    })?;
     tracing::info!("Ready to accept connections");
     for thread in threads.into_iter().chain([freeing]) {
         thread.join().map_err(|_| "a thread of the server panicked")?;
     }
+    tracing::info!("Ebbtide is now ready to exit, bye bye...");
     Ok(())
 }
 
