@@ -41,8 +41,6 @@ pub(crate) struct Style {
     pub(crate) reply_delimiter: Vec<u8>,
     /// Whether push messages are printed.
     pub(crate) show_pushes: bool,
-    /// Whether a person looks at it.
-    pub(crate) terminal: bool,
 }
 
 impl Style {
@@ -69,7 +67,6 @@ impl Style {
             element_delimiter: delimiter(&options.element_delimiter),
             reply_delimiter: delimiter(&options.reply_delimiter),
             show_pushes: options.show_pushes.map_or(terminal, |choice| choice == YesNo::Yes),
-            terminal,
         }
     }
 
