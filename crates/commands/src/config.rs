@@ -122,3 +122,37 @@ fn config_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
     help(ctx.reply, &CONFIG);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Client;
+
+    #[test]
+    fn get_gives_a_map() {
+        let mut client = Client::new();
+        assert_eq!(
+            client.send("CONFIG GET hz port"),
+            "*4\r\n$2\r\nhz\r\n$5\r\nvalue\r\n$4\r\nport\r\n$5\r\nvalue\r\n"
+        );
+        client.session.resp3 = true;
+        assert_eq!(client.send("CONFIG GET hz"), "%1\r\n$2\r\nhz\r\n$5\r\nvalue\r\n");
+    }
+
+    #[test]
+    fn set_takes_pairs() {
+        let mut client = Client::new();
+        assert_eq!(client.text("CONFIG SET hz 1 timeout 2"), "OK");
+        assert_eq!(client.calls(), ["set hz 1", "set timeout 2"]);
+        assert_eq!(client.text("CONFIG SET hz 1 timeout"), "ERR syntax error");
+        assert_eq!(client.text("CONFIG SET hz"), "ERR wrong number of arguments for 'config|set' command");
+        assert_eq!(client.calls(), [""; 0]);
+    }
+
+    #[test]
+    fn rewrite_and_resetstat_reach_the_process() {
+        let mut client = Client::new();
+        assert_eq!(client.text("CONFIG REWRITE"), "OK");
+        assert_eq!(client.text("CONFIG RESETSTAT"), "OK");
+        assert_eq!(client.calls(), ["rewrite", "reset stats"]);
+    }
+}

@@ -4,6 +4,7 @@ use resp::Args;
 
 use crate::ctx::Ctx;
 use crate::error::Error;
+use crate::host::DEFAULT_USER;
 use crate::number::int;
 use crate::table::{Command, Outcome, flags};
 
@@ -12,9 +13,6 @@ pub(crate) static COMMANDS: &[&Command] = &[&PING, &ECHO, &HELLO, &AUTH, &SELECT
 
 /// The release of Redis whose behaviour clients may expect. They choose features by it.
 pub(crate) const REDIS_VERSION: &str = "7.2.4";
-
-/// The one user there is.
-pub(crate) const DEFAULT_USER: &[u8] = b"default";
 
 /// What the commands that also serve clients without a password have in common.
 const ALWAYS: u32 =

@@ -6,6 +6,12 @@ use crate::testing::Client;
 /// Rows without an example, and why.
 const WITHOUT: &[(&str, &str)] = &[
     ("client|help", LISTS),
+    ("client|id", PROCESS),
+    ("client|info", PROCESS),
+    ("client|kill", PROCESS),
+    ("client|list", PROCESS),
+    ("client|pause", PROCESS),
+    ("client|trackinginfo", PROCESS),
     ("command|help", LISTS),
     ("config|get", PROCESS),
     ("config|help", LISTS),

@@ -152,9 +152,9 @@ pub struct ClientInfo {
 }
 
 /// What a client says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The user it is authenticated as; empty: none yet.
+    /// The user it acts as, or will once it has authenticated.
     pub user: Box<[u8]>,
     /// CLIENT SETNAME's.
     pub name: Box<[u8]>,
@@ -167,6 +167,23 @@ pub struct Identity {
     /// CLIENT NO-TOUCH is on.
     pub no_touch: bool,
 }
+
+impl Default for Identity {
+    /// A client that has said nothing yet.
+    fn default() -> Identity {
+        Identity {
+            user: DEFAULT_USER.into(),
+            name: Box::default(),
+            lib_name: Box::default(),
+            lib_ver: Box::default(),
+            no_evict: false,
+            no_touch: false,
+        }
+    }
+}
+
+/// The one user there is.
+pub const DEFAULT_USER: &[u8] = b"default";
 
 /// Which commands a pause holds up (CLIENT PAUSE).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

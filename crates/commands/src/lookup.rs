@@ -21,6 +21,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// The row of `command`; takes as long as there are rows.
+    pub fn of(command: &'static Command) -> Option<&'static Row> {
+        ALL.iter().find(|row| std::ptr::eq(row.command, command))
+    }
+
     /// The name as statistics and errors give it: `get`, `client|kill`.
     pub fn full_name(&self) -> String {
         match self.container {

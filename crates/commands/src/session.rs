@@ -71,12 +71,12 @@ impl Session {
     /// What the client says of itself, for others to see.
     pub fn identity(&self) -> Identity {
         Identity {
-            user: if self.authenticated { b"default".as_slice().into() } else { Box::default() },
             name: self.name.clone(),
             lib_name: self.lib_name.clone(),
             lib_ver: self.lib_ver.clone(),
             no_evict: self.no_evict,
             no_touch: self.no_touch,
+            ..Identity::default()
         }
     }
 

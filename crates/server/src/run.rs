@@ -12,7 +12,6 @@ use engine::{Garbage, Options, Store};
 use crate::banner;
 use crate::clients::Wakeup;
 use crate::config::ConfigStore;
-use crate::config::settings::Shutdown;
 use crate::listener::Listener;
 use crate::shared::Shared;
 use crate::signals;
@@ -57,8 +56,7 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
     let ending = Arc::clone(&shared);
     signals::watch(move |signal| {
         tracing::info!("Received {}, scheduling shutdown...", signal.name());
-        let Shutdown { save, now, force } = signal.shutdown(&ending.config.settings());
-        if let Err(error) = ending.shut_down(commands::Shutdown { save, now, force }) {
+        if let Err(error) = ending.shut_down(signal.shutdown(&ending.config.settings())) {
             tracing::error!("{error}");
         }
     })?;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
+use commands::Shutdown;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use crate::config::Settings;
-use crate::config::settings::Shutdown;
 
 /// What the process exits with when a second signal ends it at once.
 const EXIT_AT_ONCE: i32 = 1;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
+use commands::Shutdown;
+
 use super::table::{Directive, table};
 use super::value::{BufferLimit, Value};
 
@@ -214,17 +216,6 @@ impl Policy {
 /// How many event loops there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threads(pub usize);
-
-/// What a signal that ends the server makes of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shutdown {
-    /// Write a snapshot, or write none, whatever `save` says.
-    pub save: Option<bool>,
-    /// Wait for nothing.
-    pub now: bool,
-    /// End even when something fails.
-    pub force: bool,
-}
 
 /// Output buffer limits of all classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
