@@ -12,7 +12,7 @@ use crate::table::{Command, Outcome, flags};
 pub(crate) static COMMANDS: &[&Command] = &[&PING, &ECHO, &HELLO, &AUTH, &SELECT, &RESET, &QUIT];
 
 /// The release of Redis whose behaviour clients may expect. They choose features by it.
-pub(crate) const REDIS_VERSION: &str = "7.2.4";
+pub const REDIS_VERSION: &str = "7.2.4";
 
 /// What the commands that also serve clients without a password have in common.
 const ALWAYS: u32 =

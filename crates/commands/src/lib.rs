@@ -42,6 +42,7 @@ mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use connection::REDIS_VERSION;
 pub use ctx::Ctx;
 pub use error::Error;
 pub use glob::{Case, glob_matches};

@@ -1,15 +1,112 @@
-//! The binary.
-use std::sync::Arc;
+//! The one binary: server, client and load generator.
+//!
+//! `ebbtide cli` and `ebbtide bench` are the tools, all else is the server's; under the name of one of Redis's
+//! or Valkey's programs (a link to the binary) it acts as that program.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-fn main() -> std::process::ExitCode {
-    let args = std::env::args_os().skip(1).skip_while(|a| a == "server");
-    let loaded = match server::config::load(args) {
-        Ok(l) => l,
-        Err(e) => {
-            eprintln!("{e}");
-            return std::process::ExitCode::FAILURE;
+
+const USAGE: &str = "\
+Ebbtide: an in-memory data store that speaks Redis's protocol.
+
+Usage:
+  ebbtide [server] [FILE] [--DIRECTIVE VALUE ...] [-]
+  ebbtide cli [OPTION ...] [COMMAND ...]
+  ebbtide bench [OPTION ...]
+  ebbtide --version | --help
+
+The server takes redis.conf files and directives: `-` reads more of them from standard input.
+`ebbtide cli --help` and `ebbtide bench --help` tell about the tools.
+
+Examples:
+  ebbtide                                    serve on 127.0.0.1:6379, data in ./ebbtide-data
+  ebbtide /etc/redis/redis.conf              serve as that file says
+  ebbtide --port 7000 --maxmemory 1gb        serve with these directives
+  ebbtide cli set greeting hello             send one command";
+
+/// What the binary is asked to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tool {
+    Server,
+    Client,
+    Bench,
+    Version,
+    Help,
+}
+
+fn main() -> ExitCode {
+    let mut args = env::args_os();
+    let program = args.next().unwrap_or_default();
+    let (tool, args) = choose(&program, args.collect());
+    match tool {
+        Tool::Server => server::launch(args),
+        Tool::Client => cli::client(args),
+        Tool::Bench => cli::bench(args),
+        Tool::Version => {
+            println!("Ebbtide {} (speaks as Redis {})", server::VERSION, commands::REDIS_VERSION);
+            ExitCode::SUCCESS
         }
+        Tool::Help => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// The tool that a program's name and first argument ask for, and the arguments left for it.
+fn choose(program: &OsString, mut args: Vec<OsString>) -> (Tool, Vec<OsString>) {
+    let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let first = args.first().and_then(|first| first.to_str()).unwrap_or_default();
+    let (tool, taken) = match (name, first) {
+        ("redis-cli" | "valkey-cli", _) => (Tool::Client, 0),
+        ("redis-benchmark" | "valkey-benchmark", _) => (Tool::Bench, 0),
+        ("redis-server" | "valkey-server", _) => (Tool::Server, 0),
+        (_, "cli") => (Tool::Client, 1),
+        (_, "bench") => (Tool::Bench, 1),
+        (_, "server") => (Tool::Server, 1),
+        _ => (Tool::Server, 0),
     };
-    server::run(Arc::new(server::config::ConfigStore::new(loaded)))
+    args.drain(..taken);
+    let tool = match (tool, args.first().and_then(|first| first.to_str())) {
+        (Tool::Server, Some("-v" | "--version")) => Tool::Version,
+        (Tool::Server, Some("-h" | "--help")) => Tool::Help,
+        _ => tool,
+    };
+    (tool, args)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(line: &str) -> (Tool, Vec<String>) {
+        let mut words = line.split(' ').map(OsString::from);
+        let program = words.next().unwrap();
+        let (tool, args) = choose(&program, words.collect());
+        (tool, args.into_iter().map(|arg| arg.into_string().unwrap()).collect())
+    }
+
+    #[test]
+    fn the_first_argument_or_the_name_chooses() {
+        for (line, tool, args) in [
+            ("ebbtide", Tool::Server, ""),
+            ("/bin/ebbtide server a.conf --port 7000", Tool::Server, "a.conf --port 7000"),
+            ("ebbtide --port 7000", Tool::Server, "--port 7000"),
+            ("redis-server cli", Tool::Server, "cli"),
+            ("ebbtide cli -p 7000", Tool::Client, "-p 7000"),
+            ("ebbtide cli --version", Tool::Client, "--version"),
+            ("/usr/bin/redis-cli server", Tool::Client, "server"),
+            ("redis-benchmark -n 1", Tool::Bench, "-n 1"),
+            ("ebbtide bench -t set", Tool::Bench, "-t set"),
+            ("ebbtide --version", Tool::Version, "--version"),
+            ("ebbtide server -h", Tool::Help, "-h"),
+        ] {
+            assert_eq!((chosen(line).0, chosen(line).1.join(" ")), (tool, args.to_owned()), "{line}");
+        }
+    }
 }

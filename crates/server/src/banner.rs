@@ -1,20 +1,25 @@
 //! What the server says of itself when it starts.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use crate::config::Settings;
-use crate::log;
+use crate::{VERSION, log};
 
-/// Says who serves what and where. A person at a terminal gets a banner, a log the same in a line or two.
+/// Says who serves what and where: with a banner to a person at a terminal, in a line or two to a log.
 /// `addresses` are those that the server listens on.
 pub fn show(settings: &Settings, addresses: &[String]) {
-    let to_terminal = settings.logfile.is_none() && io::stdout().is_terminal();
-    if to_terminal || settings.always_show_logo {
+    let terminal = io::stdout().is_terminal();
+    if terminal {
+        // That nobody can read it any more is no reason not to serve.
+        let _ = io::stdout().write_all(banner(settings, addresses).as_bytes());
+    }
+    if settings.logfile.is_none() && terminal {
+        // The log is right there.
+    } else if settings.always_show_logo {
         log::raw(settings, &banner(settings, addresses));
     } else {
-        let version = env!("CARGO_PKG_VERSION");
         tracing::info!(
-            "Ebbtide {version}, PID: {}, listening on {}",
+            "Ebbtide {VERSION}, PID: {}, listening on {}",
             std::process::id(),
             addresses.join(", ")
         );
@@ -26,7 +31,7 @@ pub fn show(settings: &Settings, addresses: &[String]) {
 const PERSISTENCE: &str = "none, nothing is written to disk and the data ends with the process";
 
 fn banner(settings: &Settings, addresses: &[String]) -> String {
-    let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    let (version, pid) = (VERSION, std::process::id());
     let listening = addresses.join(", ");
     format!(
         "\n  Ebbtide {version} · PID: {pid}\n\

@@ -9,6 +9,7 @@ pub mod config;
 mod connection;
 mod dispatch;
 pub mod histogram;
+mod launch;
 mod listener;
 pub mod log;
 pub mod process;
@@ -19,4 +20,8 @@ mod socket;
 pub mod stats;
 mod worker;
 
+pub use launch::launch;
 pub use run::run;
+
+/// Ebbtide's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -43,7 +43,7 @@ pub enum LoadError {
         why: String,
     },
     /// A line is wrong.
-    #[error("\n*** FATAL CONFIG FILE ERROR (Ebbtide {version}) ***\nReading {place}\n>>> '{line}'\n{why}", version = env!("CARGO_PKG_VERSION"))]
+    #[error("\n*** FATAL CONFIG FILE ERROR (Ebbtide {version}) ***\nReading {place}\n>>> '{line}'\n{why}", version = crate::VERSION)]
     Line {
         /// Where it stands.
         place: Place,
@@ -398,7 +398,7 @@ mod tests {
     #[test]
     fn a_wrong_line_is_named() {
         let error = load_file("wrong", "port 7000\nmaxmemory 2mb 3mb\n", &[]).unwrap_err();
-        let version = env!("CARGO_PKG_VERSION");
+        let version = crate::VERSION;
         assert_eq!(
             error,
             format!(
@@ -427,6 +427,8 @@ mod tests {
             std::fs::write(dir.join(name), text).unwrap();
         }
         let dir_name = dir.to_str().unwrap();
+        let loaded = load_file("dir", &format!("dir {dir_name}/./"), &[]).unwrap();
+        assert_eq!(text(&loaded, "dir"), dir_name);
         let loaded = load_file("include", &format!("include {dir_name}/*.conf\ntimeout 9"), &[]).unwrap();
         assert_eq!(text(&loaded, "port"), "2");
         assert_eq!(text(&loaded, "hz"), "20");

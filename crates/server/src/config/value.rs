@@ -1,6 +1,7 @@
 //! Values of directives: how each kind is read from words and written back.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use super::events;
 
@@ -290,6 +291,8 @@ fn read_words(words: &[&[u8]], all: &'static [&'static str]) -> Result<Value, St
 
 fn read_directory(word: &[u8]) -> Result<Value, String> {
     let path = std::path::absolute(crate::config::path(word)).map_err(|e| system_text(&e))?;
+    // Without a slash at its end.
+    let path: PathBuf = path.components().collect();
     let found = std::fs::metadata(&path).map_err(|e| system_text(&e))?;
     if !found.is_dir() {
         return Err("Not a directory".into());

@@ -8,7 +8,7 @@ const NO_SAVING: &str = "nothing is written to disk yet";
 const NO_LOADING: &str = "nothing is read from disk yet";
 const OWN_ENCODINGS: &str = "Ebbtide chooses its compact encodings itself";
 const OWN_TABLE: &str = "Ebbtide's table grows a segment at a time and never rehashes";
-const NO_DEFRAG: &str = "there is no defragmentation: the allocator gives pages back";
+const NO_DEFRAG: &str = "there is no defragmentation, the allocator gives pages back";
 
 const POLICIES: &[&str] = &[
     "volatile-lru",

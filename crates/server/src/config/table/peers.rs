@@ -11,7 +11,7 @@ const NO_CLUSTER: &str = "the cluster is not built yet";
 #[rustfmt::skip]
 pub(super) static ROWS: &[Directive] = &[
     // -- replication --------------------------------------------------------------------------
-    at_start("replicaof", Primary, "", "Host and port of the primary this server copies.").alias("slaveof").idle("replication is not built yet: the server is a primary"),
+    at_start("replicaof", Primary, "", "Host and port of the primary this server copies.").alias("slaveof").idle("replication is not built yet, the server is a primary"),
     live("masterauth", Text, "", "Password for the primary.").valkey("primaryauth").secret().idle(NO_REPLICATION),
     live("masteruser", Text, "", "User name for the primary.").valkey("primaryuser").secret().idle(NO_REPLICATION),
     live("replica-serve-stale-data", Bool, "yes", "Whether a replica without its primary answers.").alias("slave-serve-stale-data").idle(NO_REPLICATION),
@@ -39,7 +39,7 @@ pub(super) static ROWS: &[Directive] = &[
     live("min-replicas-max-lag", Int(0, INT_MAX), "10", "Seconds a replica may lag to count.").alias("min-slaves-max-lag").idle(NO_REPLICATION),
     live("import-mode", Bool, "no", "Whether keys are kept beyond their deadlines during an import.").hidden().idle(NO_REPLICATION),
     // -- cluster ------------------------------------------------------------------------------
-    at_start("cluster-enabled", Bool, "no", "Whether the server is a node of a cluster.").idle("the cluster is not built yet: the server stands alone"),
+    at_start("cluster-enabled", Bool, "no", "Whether the server is a node of a cluster.").idle("the cluster is not built yet, the server stands alone"),
     at_start("cluster-config-file", Text, "nodes.conf", "File a node keeps its view of the cluster in.").idle(NO_CLUSTER),
     live("cluster-node-timeout", Int(0, i64::MAX), "15000", "Milliseconds of silence after which a node counts as down.").idle(NO_CLUSTER),
     live("cluster-ping-interval", Int(0, i64::MAX), "1000", "Milliseconds between pings of nodes.").hidden().idle(NO_CLUSTER),

@@ -6,8 +6,8 @@ use super::{Directive, at_start, live};
 const INT_MAX: i64 = i32::MAX as i64;
 const NO_TLS: &str = "TLS is not built yet";
 const NO_RDMA: &str = "there is no RDMA";
-const NO_SYSLOG: &str = "the system log is not written to: use logfile or a supervisor";
-const NO_PINNING: &str = "threads are not pinned: start the server under taskset";
+const NO_SYSLOG: &str = "the system log is not written to, logfile and standard output are";
+const NO_PINNING: &str = "threads are not pinned, taskset can do it";
 const NO_MODULES: &str = "there are no modules";
 const NO_ACL: &str = "access control lists are not built yet";
 const ON_ITS_OWN: &str = "its event loops adapt on their own";
@@ -50,7 +50,7 @@ pub(super) static ROWS: &[Directive] = &[
     at_start("rdma-rx-size", Memory(64 << 10, 16 << 20), "1mb", "Bytes of an RDMA connection's buffer.").hidden().idle(NO_RDMA),
     at_start("rdma-completion-vector", Int(-1, 1024), "-1", "Vector that RDMA completions arrive at.").hidden().idle(NO_RDMA),
     // -- TLS ----------------------------------------------------------------------------------
-    live("tls-port", Int(0, 65535), "0", "TCP port to listen on with TLS; 0 for none.").idle("TLS is not built yet: nothing listens on this port"),
+    live("tls-port", Int(0, 65535), "0", "TCP port to listen on with TLS; 0 for none.").idle("TLS is not built yet, nothing listens on this port"),
     live("tls-cert-file", Text, "", "File of the server's certificate.").idle(NO_TLS),
     live("tls-key-file", Text, "", "File of the server's key.").idle(NO_TLS),
     live("tls-key-file-pass", Text, "", "Password of the server's key.").secret().idle(NO_TLS),
@@ -96,8 +96,8 @@ pub(super) static ROWS: &[Directive] = &[
     live("oom-score-adj", Word(&["no", "yes", "relative", "absolute"]), "no", "Whether the kernel is told whom to kill first.").idle("the system's score is left alone"),
     live("oom-score-adj-values", OomScores, "0 200 800", "Scores of primary, replica and children.").idle("the system's score is left alone"),
     // -- the process --------------------------------------------------------------------------
-    at_start("daemonize", Bool, "no", "Whether Redis goes to the background.").idle("the server stays in the foreground: a supervisor such as systemd puts it in the background"),
-    at_start("supervised", Word(&["upstart", "systemd", "auto", "no"]), "no", "Whether a supervisor is told about the start.").idle("no message goes to a supervisor: let it watch the process"),
+    at_start("daemonize", Bool, "no", "Whether Redis goes to the background.").idle("the server stays in the foreground, where a supervisor such as systemd can watch it"),
+    at_start("supervised", Word(&["upstart", "systemd", "auto", "no"]), "no", "Whether a supervisor is told about the start.").idle("a supervisor gets no message but can watch the process"),
     at_start("pidfile", Text, "", "File the process's number is written to."),
     at_start("set-proc-title", Bool, "yes", "Whether the process's title shows what it serves.").idle("the title stays the command line"),
     live("proc-title-template", Title, "{title} {listen-addr} {server-mode}", "What the process's title looks like.").idle("the title stays the command line"),
