@@ -1,6 +1,6 @@
-//! The one binary: server, client and load generator.
+//! The one binary: server and client.
 //!
-//! `ebbtide cli` and `ebbtide bench` are the tools, all else is the server's; under the name of one of Redis's
+//! `ebbtide cli` is the client, all else is the server's; under the name of one of Redis's
 //! or Valkey's programs (a link to the binary) it acts as that program.
 
 use std::env;
@@ -17,11 +17,10 @@ Ebbtide: an in-memory data store that speaks Redis's protocol.
 Usage:
   ebbtide [server] [FILE] [--DIRECTIVE VALUE ...] [-]
   ebbtide cli [OPTION ...] [COMMAND ...]
-  ebbtide bench [OPTION ...]
   ebbtide --version | --help
 
 The server takes redis.conf files and directives: `-` reads more of them from standard input.
-`ebbtide cli --help` and `ebbtide bench --help` tell about the tools.
+`ebbtide cli --help` tells about the client.
 
 Examples:
   ebbtide                                    serve on 127.0.0.1:6379, data in ./ebbtide-data
@@ -34,7 +33,6 @@ Examples:
 enum Tool {
     Server,
     Client,
-    Bench,
     Version,
     Help,
 }
@@ -45,8 +43,7 @@ fn main() -> ExitCode {
     let (tool, args) = choose(&program, args.collect());
     match tool {
         Tool::Server => server::launch(args),
-        Tool::Client => cli::client(args),
-        Tool::Bench => cli::bench(args),
+        Tool::Client => cli::run(args),
         Tool::Version => {
             println!("Ebbtide {} (speaks as Redis {})", server::VERSION, commands::REDIS_VERSION);
             ExitCode::SUCCESS
@@ -64,10 +61,8 @@ fn choose(program: &OsString, mut args: Vec<OsString>) -> (Tool, Vec<OsString>) 
     let first = args.first().and_then(|first| first.to_str()).unwrap_or_default();
     let (tool, taken) = match (name, first) {
         ("redis-cli" | "valkey-cli", _) => (Tool::Client, 0),
-        ("redis-benchmark" | "valkey-benchmark", _) => (Tool::Bench, 0),
         ("redis-server" | "valkey-server", _) => (Tool::Server, 0),
         (_, "cli") => (Tool::Client, 1),
-        (_, "bench") => (Tool::Bench, 1),
         (_, "server") => (Tool::Server, 1),
         _ => (Tool::Server, 0),
     };
@@ -101,8 +96,6 @@ mod tests {
             ("ebbtide cli -p 7000", Tool::Client, "-p 7000"),
             ("ebbtide cli --version", Tool::Client, "--version"),
             ("/usr/bin/redis-cli server", Tool::Client, "server"),
-            ("redis-benchmark -n 1", Tool::Bench, "-n 1"),
-            ("ebbtide bench -t set", Tool::Bench, "-t set"),
             ("ebbtide --version", Tool::Version, "--version"),
             ("ebbtide server -h", Tool::Help, "-h"),
         ] {
