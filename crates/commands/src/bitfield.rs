@@ -230,8 +230,9 @@ impl Operation {
         }
     }
 
-    /// Runs it on `bytes`: replies, and says whether they changed.
-    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> bool {
+    /// Runs it on `bytes` and replies. What it did to the field: nothing when it failed or only read, else whether
+    /// the field has another integer now.
+    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> Option<bool> {
         let old = self.get(bytes);
         let wanted = match self.action {
             Action::Get => i128::from(old),
@@ -242,13 +243,13 @@ impl Operation {
         };
         let Some(new) = self.encoding.fit(wanted, self.overflow) else {
             reply.null();
-            return false;
+            return None;
         };
         reply.int(if matches!(self.action, Action::IncrBy(_)) { new } else { old });
         if new != old {
             self.put(bytes, new);
         }
-        new != old
+        (self.action != Action::Get).then_some(new != old)
     }
 }
 
@@ -266,15 +267,16 @@ fn read(ctx: &mut Ctx<'_, '_>, operations: &[Operation]) -> Outcome {
 /// Runs operations of which some write, up to byte `end`.
 fn write(ctx: &mut Ctx<'_, '_>, operations: &[Operation], end: usize) -> Outcome {
     let key = ctx.key(1);
-    // A value that is made or made longer has changed, even when every operation fails.
     let grows = ctx.db.write_string(key)?.map_or(0, Str::len) < end;
     ctx.reply.array(operations.len());
     let bytes = ctx.db.string_mut(key, end);
-    let changes = operations.iter().filter(|operation| operation.run(bytes, ctx.reply)).count();
+    let written = operations.iter().filter_map(|operation| operation.run(bytes, ctx.reply));
+    // In a value that is made or made longer every field written counts as changed.
+    let changes = written.filter(|changed| *changed || grows).count() as u64;
     if grows || changes > 0 {
         ctx.changed(EventClass::String, "setbit", key.bytes());
         // That was the first.
-        ctx.db.turn.dirty += (changes as u64).saturating_sub(1);
+        ctx.db.turn.dirty += changes.saturating_sub(1);
     }
     Ok(())
 }

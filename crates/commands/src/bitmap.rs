@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::keys::KeySpec;
 use crate::number::int;
-use crate::string_range::range;
+use crate::string_range::{clamped_range, range};
 use crate::table::{Command, Locks, Outcome, flags};
 
 /// This family.
@@ -41,18 +41,13 @@ fn setbit(ctx: &mut Ctx<'_, '_>) -> Outcome {
         _ => return Err(Error::Text("ERR bit is not an integer or out of range")),
     };
     let key = ctx.key(1);
-    let (was_on, long_enough) = match ctx.db.write_string(key)? {
-        Some(value) => {
-            let mut digits = itoa::Buffer::new();
-            let bytes = value.bytes(&mut digits);
-            (bits::get(bytes, offset), offset / 8 < bytes.len())
-        }
-        None => (false, false),
-    };
-    if was_on != on || !long_enough {
-        let byte = &mut ctx.db.string_mut(key, offset / 8 + 1)[offset / 8];
-        let mask = 0x80 >> (offset % 8);
-        *byte = if on { *byte | mask } else { *byte & !mask };
+    let len = ctx.db.write_string(key)?.map_or(0, Str::len);
+    let at = offset / 8;
+    let bytes = ctx.db.string_mut(key, at + 1);
+    let was_on = bits::get(bytes, offset);
+    let mask = 0x80 >> (offset % 8);
+    bytes[at] = if on { bytes[at] | mask } else { bytes[at] & !mask };
+    if was_on != on || at >= len {
         ctx.changed(EventClass::String, "setbit", key.bytes());
     }
     ctx.reply.int(i64::from(was_on));
@@ -124,7 +119,7 @@ fn bitcount(ctx: &mut Ctx<'_, '_>) -> Outcome {
         Some(value) => {
             let mut digits = itoa::Buffer::new();
             let bytes = value.bytes(&mut digits);
-            unit.bits(part.0, part.1, bytes.len()).map_or(0, |part| bits::count(bytes, part))
+            range(part.0, part.1, unit.places(bytes)).map_or(0, |part| bits::count(bytes, unit.bits(part)))
         }
         None => 0,
     };
@@ -150,11 +145,19 @@ impl Unit {
         }
     }
 
-    /// The bits from place `start` to place `end` of a value of `len_bytes`.
-    fn bits(self, start: i64, end: i64, len_bytes: usize) -> Option<RangeInclusive<usize>> {
+    /// How many places `bytes` has.
+    fn places(self, bytes: &[u8]) -> usize {
         match self {
-            Unit::Byte => range(start, end, len_bytes).map(|(start, end)| start * 8..=end * 8 + 7),
-            Unit::Bit => range(start, end, len_bytes * 8).map(|(start, end)| start..=end),
+            Unit::Byte => bytes.len(),
+            Unit::Bit => bytes.len() * 8,
+        }
+    }
+
+    /// The bits from the place `start` to the place `end`.
+    fn bits(self, (start, end): (usize, usize)) -> RangeInclusive<usize> {
+        match self {
+            Unit::Byte => start * 8..=end * 8 + 7,
+            Unit::Bit => start..=end,
         }
     }
 }
@@ -179,12 +182,12 @@ fn bitpos(ctx: &mut Ctx<'_, '_>) -> Outcome {
         bit @ 0..=1 => bit == 1,
         _ => return Err(Error::Text("ERR The bit argument must be 1 or 0.")),
     };
-    let start = ctx.args.get(3).map_or(Ok(0), int)?;
-    let unit = Unit::parse(ctx.args, 5)?;
-    let end = ctx.args.get(4).map(int).transpose()?;
     if ctx.args.len() > 6 {
         return Err(Error::Syntax);
     }
+    let start = ctx.args.get(3).map_or(Ok(0), int)?;
+    let unit = Unit::parse(ctx.args, 5)?;
+    let end = ctx.args.get(4).map(int).transpose()?;
     let key = ctx.key(1);
     let place = match ctx.db.read_string(key)? {
         Some(value) => position(value, wanted, start, end, unit),
@@ -201,6 +204,7 @@ fn bitpos(ctx: &mut Ctx<'_, '_>) -> Outcome {
 fn position(value: Str<'_>, wanted: bool, start: i64, end: Option<i64>, unit: Unit) -> Option<usize> {
     let mut digits = itoa::Buffer::new();
     let bytes = value.bytes(&mut digits);
-    let part = unit.bits(start, end.unwrap_or(-1), bytes.len())?;
-    bits::first(bytes, part, wanted).or_else(|| (!wanted && end.is_none()).then_some(bytes.len() * 8))
+    let part = clamped_range(start, end.unwrap_or(-1), unit.places(bytes))?;
+    bits::first(bytes, unit.bits(part), wanted)
+        .or_else(|| (!wanted && end.is_none()).then_some(bytes.len() * 8))
 }

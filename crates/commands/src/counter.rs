@@ -115,7 +115,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let increment = LongDouble::parse(ctx.args.at(2)).ok_or(Error::NotFloat)?;
     let after =
         before.sum(increment).ok_or(Error::Text("ERR increment would produce NaN or Infinity"))?.text();
-    ctx.db.set_string(key, after.as_bytes(), Deadline::Keep);
+    ctx.db.set_text(key, after.as_bytes(), Deadline::Keep);
     ctx.changed(EventClass::String, "incrbyfloat", key.bytes());
     ctx.reply.bulk(after.as_bytes());
     // The sum itself: whoever runs the effect may round otherwise.

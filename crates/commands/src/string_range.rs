@@ -102,13 +102,15 @@ fn getrange(ctx: &mut Ctx<'_, '_>) -> Outcome {
     Ok(())
 }
 
-/// The first and last place that `start` and `end` name among `len` (bytes or bits): below zero they count from the
-/// end, and what lies outside is cut off. Nothing when there is no place between them.
+/// The first and last place that `start` and `end` name among `len` (bytes or bits), as GETRANGE and BITCOUNT take
+/// them: [`clamped_range`], but none when both are counted from the end in the wrong order.
 pub(crate) fn range(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
-    // Both before the beginning are not moved to it.
-    if start < 0 && end < 0 && start > end {
-        return None;
-    }
+    if start < 0 && end < 0 && start > end { None } else { clamped_range(start, end, len) }
+}
+
+/// The first and last place that `start` and `end` name among `len` (bytes or bits): below zero they count from the
+/// end, and what lies outside moves to the nearest place. Nothing when there is no place between them.
+pub(crate) fn clamped_range(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
     let len = len as i64;
     let place = |at: i64| if at < 0 { at.saturating_add(len).max(0) } else { at };
     let (start, end) = (place(start), place(end).min(len - 1));

@@ -204,6 +204,12 @@ impl<'a, 's> Db<'a, 's> {
         self.set(key, Payload::Bytes { bytes: value, raw: true }, deadline);
     }
 
+    /// Makes `key` the string `value` and keeps it as bytes, even when it is an integer in form: what INCRBYFLOAT
+    /// makes, for which OBJECT ENCODING says `embstr`.
+    pub fn set_text(&mut self, key: Key<'_>, value: &[u8], deadline: Deadline) {
+        self.set(key, Payload::Bytes { bytes: value, raw: false }, deadline);
+    }
+
     #[inline]
     fn set(&mut self, key: Key<'_>, value: Payload<'_>, deadline: Deadline) {
         let access = access::fresh(self.turn.access, self.turn.now_ms);
