@@ -12,6 +12,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("client|list", PROCESS),
     ("client|pause", PROCESS),
     ("client|trackinginfo", PROCESS),
+    ("command|count", "its reply changes with every command that is added"),
     ("command|help", LISTS),
     ("config|get", PROCESS),
     ("config|help", LISTS),

@@ -76,7 +76,8 @@ impl Command {
 }
 
 impl KeySpec {
-    fn positions(&self, args: Args<'_>, positions: &mut Positions) {
+    /// Appends the positions of the keys that this specification finds in `args`.
+    pub(crate) fn positions(&self, args: Args<'_>, positions: &mut Positions) {
         let Some(begin) = self.begin(args) else { return };
         match self.find {
             FindKeys::Range { last, step, limit } => {

@@ -1,12 +1,17 @@
 //! Every command: a row of the table and a function, one file a family.
 
+mod arguments;
 mod bitfield;
 mod bitmap;
 mod bitop;
 mod bits;
+mod category;
 mod client;
 mod client_list;
 mod command;
+mod command_docs;
+mod command_info;
+mod command_keys;
 mod config;
 mod connection;
 mod counter;
@@ -42,6 +47,8 @@ mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use arguments::{Argument, ArgumentKind};
+pub use category::{CATEGORIES, Category};
 pub use connection::REDIS_VERSION;
 pub use ctx::Ctx;
 pub use error::Error;

@@ -58,6 +58,7 @@ static SET: Command = Command {
     arity: -3,
     flags: flags::WRITE | flags::DENYOOM,
     keys: &[KeySpec::one(1, "RW access update variable_flags")],
+    key_flags: Some(set_key_flags),
     run: set,
     summary: "Sets the value of a key, whatever it was before.",
     since: "1.0.0",
@@ -74,6 +75,13 @@ static SET: Command = Command {
     ],
     ..ONE_STRING
 };
+
+/// SET reads the old value only when an option asks for it or about it.
+fn set_key_flags(args: Args<'_>) -> &'static str {
+    let reads: [&[u8]; 5] = [b"get", b"ifeq", b"ifne", b"ifdeq", b"ifdne"];
+    let any = args.from(3).iter().any(|arg| reads.iter().any(|word| arg.eq_ignore_ascii_case(word)));
+    if any { "RW access update" } else { "OW update" }
+}
 
 fn set(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (key, value) = (ctx.key(1), ctx.args.at(2));

@@ -146,6 +146,7 @@ static DELEX: Command = Command {
     arity: -2,
     flags: flags::WRITE | flags::FAST,
     keys: &[KeySpec::one(1, "RW delete variable_flags")],
+    key_flags: Some(|args| if args.len() > 2 { "RW access delete" } else { "RM delete" }),
     run: delex,
     summary: "Removes a key when its value, or the digest of it, is or is not what is given.",
     since: "8.4.0",

@@ -3,6 +3,8 @@
 //! Everything that is told about commands derives from it: dispatch, COMMAND, ACL categories, the client's
 //! completion and hints.
 
+use resp::Args;
+
 use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::keys::KeySpec;
@@ -49,24 +51,45 @@ pub mod flags {
     pub const FAST: u32 = 1 << 11;
     /// Allowed before the client has authenticated.
     pub const NO_AUTH: u32 = 1 << 12;
-    /// May be sent to a replica though it may write.
+    /// Not a write by itself, but may have an effect (PUBLISH, EVAL).
     pub const MAY_REPLICATE: u32 = 1 << 13;
     /// Not in MULTI.
     pub const NO_MULTI: u32 = 1 << 14;
-    /// Its keys are found by looking at other arguments.
+    /// Where its keys are depends on other arguments than their number.
     pub const MOVABLEKEYS: u32 = 1 << 15;
-    /// Works on nodes whatever keys they hold; for the commands about a process.
+    /// Allowed while a script or another slow command keeps everybody waiting.
     pub const ALLOW_BUSY: u32 = 1 << 16;
-    /// May run during an asynchronous load.
+    /// Not while data is loaded beside data that is served.
     pub const NO_ASYNC_LOADING: u32 = 1 << 17;
-    /// A replica passes it on.
+    /// May be called without the keys that its specifications look for.
     pub const NO_MANDATORY_KEYS: u32 = 1 << 18;
-    /// Reply that errors are not logged with its arguments, for they may hold secrets.
+    /// Must be allowed by the configuration.
     pub const PROTECTED: u32 = 1 << 19;
-    /// A sentinel has it too.
-    pub const SENTINEL: u32 = 1 << 20;
-    /// Touches arbitrary keys, not named by its arguments.
-    pub const TOUCHES_ARBITRARY_KEYS: u32 = 1 << 21;
+    /// Prepares the next command for a slot that moves between nodes.
+    pub const ASKING: u32 = 1 << 20;
+
+    /// The flags that COMMAND INFO lists, in its order.
+    pub(crate) const SHOWN: [(u32, &str); 19] = [
+        (WRITE, "write"),
+        (READONLY, "readonly"),
+        (DENYOOM, "denyoom"),
+        (ADMIN, "admin"),
+        (PUBSUB, "pubsub"),
+        (NOSCRIPT, "noscript"),
+        (BLOCKING, "blocking"),
+        (LOADING, "loading"),
+        (STALE, "stale"),
+        (SKIP_MONITOR, "skip_monitor"),
+        (SKIP_SLOWLOG, "skip_slowlog"),
+        (ASKING, "asking"),
+        (FAST, "fast"),
+        (NO_AUTH, "no_auth"),
+        (NO_MANDATORY_KEYS, "no_mandatory_keys"),
+        (NO_ASYNC_LOADING, "no_async_loading"),
+        (NO_MULTI, "no_multi"),
+        (MOVABLEKEYS, "movablekeys"),
+        (ALLOW_BUSY, "allow_busy"),
+    ];
 }
 
 /// One row: all there is to know about one command or subcommand.
@@ -82,6 +105,9 @@ pub struct Command {
     pub categories: &'static str,
     /// Where its keys are.
     pub keys: &'static [KeySpec],
+    /// What is done with the keys of a request, where that depends on its arguments: in place of the flags of
+    /// specifications that say `variable_flags`.
+    pub key_flags: Option<fn(Args<'_>) -> &'static str>,
     /// Which stripes it needs.
     pub locks: Locks,
     /// The function; of a container: what runs when no subcommand fits.
@@ -118,6 +144,7 @@ impl Command {
         flags: 0,
         categories: "",
         keys: &[],
+        key_flags: None,
         locks: Locks::Nothing,
         run: |_| Ok(()),
         subcommands: &[],
@@ -131,6 +158,11 @@ impl Command {
         tips: &[],
         deprecated: None,
     };
+
+    /// Whether the row has any key specification.
+    pub fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
 
     /// Whether the row has every one of `flags`.
     pub fn is(&self, flags: u32) -> bool {
