@@ -11,6 +11,7 @@ mod dispatch;
 pub mod histogram;
 mod launch;
 mod listener;
+mod listeners;
 pub mod log;
 pub mod process;
 mod run;

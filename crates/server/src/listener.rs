@@ -14,68 +14,95 @@ use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type
 use crate::config::{BindAddress, Settings};
 use crate::socket::Socket;
 
+/// Where clients connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A TCP address and port.
+    Tcp(BindAddress, u16),
+    /// A path in the file system.
+    Unix(PathBuf),
+}
+
 /// A socket that clients connect to.
 #[derive(Debug)]
-pub(crate) enum Listener {
-    /// On a TCP address.
+pub(crate) struct Listener {
+    /// Where it listens.
+    pub(crate) place: Place,
+    socket: Listening,
+}
+
+#[derive(Debug)]
+enum Listening {
     Tcp(TcpListener),
-    /// At a path, whose file goes when the listener does.
-    Unix(UnixListener, PathBuf),
+    /// Its file goes when the listener does.
+    Unix(UnixListener),
 }
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
-#[error("Could not create server {kind} listening socket {address}: {error}")]
-pub(crate) struct ListenError {
-    kind: &'static str,
-    address: String,
-    error: io::Error,
+pub(crate) enum ListenError {
+    /// At an address.
+    #[error("Could not create server TCP listening socket {0}:{1}: {2}")]
+    Tcp(String, u16, io::Error),
+    /// At a path.
+    #[error("Could not create server Unix listening socket {0}: {1}")]
+    Unix(String, io::Error),
+    /// Anywhere: no event queue would watch.
+    #[error("Could not watch for clients: {0}")]
+    Queue(io::Error),
+}
+
+impl ListenError {
+    /// The failure to listen at `place`.
+    pub(crate) fn new(place: &Place, error: io::Error) -> ListenError {
+        match place {
+            Place::Tcp(address, port) => ListenError::Tcp(address.host.clone(), *port, error),
+            Place::Unix(path) => ListenError::Unix(path.display().to_string(), error),
+        }
+    }
+}
+
+impl Place {
+    /// Every place that `settings` name.
+    pub(crate) fn all(settings: &Settings) -> Vec<Place> {
+        let addresses = settings.bind.iter().filter(|_| settings.port != 0);
+        let tcp = addresses.map(|address| Place::Tcp(address.clone(), settings.port));
+        let unix = settings.unixsocket.as_deref().map(|path| Place::Unix(settings.path(path)));
+        tcp.chain(unix).collect()
+    }
 }
 
 impl Listener {
-    /// Listens wherever `settings` say. An address that may be missing (`-::1`) is passed over when the machine
-    /// does not have it.
+    /// Listens at `place`; nowhere when that is an address which may be missing (`-::1`) and is.
     ///
     /// # Errors
-    /// An address cannot be listened on; then on none is.
-    pub(crate) fn open_all(settings: &Settings) -> Result<Vec<Listener>, ListenError> {
-        let mut listeners = Vec::new();
-        if settings.port != 0 {
-            for address in &settings.bind {
-                match listen_tcp(address, settings) {
-                    Ok(socket) => listeners.push(Listener::Tcp(socket)),
-                    Err(error) if address.optional && is_missing(&error) => {}
-                    Err(error) => {
-                        let address = format!("{}:{}", address.host, settings.port);
-                        return Err(ListenError { kind: "TCP", address, error });
-                    }
-                }
-            }
+    /// The system refuses it.
+    pub(crate) fn open(place: Place, settings: &Settings) -> Result<Option<Listener>, ListenError> {
+        let opened = match &place {
+            Place::Tcp(address, port) => match listen_tcp(address, *port, settings) {
+                Err(error) if address.optional && is_missing(&error) => return Ok(None),
+                opened => opened.map(Listening::Tcp),
+            },
+            Place::Unix(path) => listen_unix(path, settings).map(Listening::Unix),
+        };
+        match opened {
+            Ok(socket) => Ok(Some(Listener { place, socket })),
+            Err(error) => Err(ListenError::new(&place, error)),
         }
-        if let Some(path) = &settings.unixsocket {
-            let path = settings.path(path);
-            let listener = listen_unix(&path, settings).map_err(|error| ListenError {
-                kind: "Unix",
-                address: path.display().to_string(),
-                error,
-            })?;
-            listeners.push(Listener::Unix(listener, path));
-        }
-        Ok(listeners)
     }
 
     /// Asks `registry` to tell, with `token`, when a client connects.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        match self {
-            Listener::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
-            Listener::Unix(listener, _) => registry.register(listener, token, Interest::READABLE),
+        match &mut self.socket {
+            Listening::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
+            Listening::Unix(listener) => registry.register(listener, token, Interest::READABLE),
         }
     }
 
     /// The next client that waits; `WouldBlock` when none does.
     pub(crate) fn accept(&self, settings: &Settings) -> io::Result<Socket> {
-        match self {
-            Listener::Tcp(listener) => {
+        match &self.socket {
+            Listening::Tcp(listener) => {
                 let (socket, _) = listener.accept()?;
                 let options = SockRef::from(&socket);
                 // A client that has gone already is found out when it is read from.
@@ -85,22 +112,23 @@ impl Listener {
                 }
                 Ok(Socket::Tcp(socket))
             }
-            Listener::Unix(listener, _) => Ok(Socket::Unix(listener.accept()?.0)),
+            Listening::Unix(listener) => Ok(Socket::Unix(listener.accept()?.0)),
         }
     }
 
     /// Where it listens, as a person writes it.
     pub(crate) fn address(&self) -> String {
-        match self {
-            Listener::Tcp(listener) => listener.local_addr().map_or("?".to_owned(), |a| a.to_string()),
-            Listener::Unix(_, path) => path.display().to_string(),
+        match (&self.socket, &self.place) {
+            (_, Place::Unix(path)) => path.display().to_string(),
+            (Listening::Tcp(socket), _) if let Ok(address) = socket.local_addr() => address.to_string(),
+            (_, Place::Tcp(address, port)) => format!("{}:{port}", address.host),
         }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Listener::Unix(_, path) = self {
+        if let Place::Unix(path) = &self.place {
             // Nobody is told when it is gone already.
             let _ = fs::remove_file(path);
         }
@@ -120,14 +148,14 @@ fn is_missing(error: &io::Error) -> bool {
     kinds.contains(&error.kind()) || error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
-fn listen_tcp(address: &BindAddress, settings: &Settings) -> io::Result<TcpListener> {
+fn listen_tcp(address: &BindAddress, port: u16, settings: &Settings) -> io::Result<TcpListener> {
     let host = match address.host.as_str() {
         "*" => "0.0.0.0",
         "::*" => "::",
         host => host,
     };
     let none = || io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
-    let at: SocketAddr = (host, settings.port).to_socket_addrs()?.next().ok_or_else(none)?;
+    let at: SocketAddr = (host, port).to_socket_addrs()?.next().ok_or_else(none)?;
     let socket = RawSocket::new(Domain::for_address(at), Type::STREAM, None)?;
     if at.is_ipv6() {
         socket.set_only_v6(true)?;

@@ -12,7 +12,8 @@ use engine::{Garbage, Options, Store};
 use crate::banner;
 use crate::clients::Wakeup;
 use crate::config::ConfigStore;
-use crate::listener::Listener;
+use crate::config::store::OnChange;
+use crate::listeners::Listeners;
 use crate::shared::Shared;
 use crate::signals;
 use crate::worker::{Inbox, Message, Worker};
@@ -30,13 +31,6 @@ pub fn run(config: Arc<ConfigStore>) -> ExitCode {
 
 fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
     let settings = config.settings();
-    let listeners = Listener::open_all(&settings).map_err(|error| {
-        tracing::error!("{error}");
-        format!("Failed listening on port {} (TCP), aborting.", settings.port)
-    })?;
-    let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
-    banner::show(&settings, &addresses);
-    tracing::info!("Server initialized");
     let workers = settings.io_threads.0;
     let options = Options { databases: settings.databases, secret: random()?, groups: workers };
     let run_id = format!("{:016x}{:016x}{:08x}", random()?, random()?, random()? as u32);
@@ -50,8 +44,14 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
     let inboxes: Vec<Arc<Inbox>> = parts.iter().map(Worker::inbox).collect();
     connect(&shared, &inboxes);
     if let Some(first) = parts.first_mut() {
-        first.accept_from(listeners, inboxes)?;
+        let listeners = first.listen(&settings, inboxes).map_err(|error| {
+            tracing::error!("{error}");
+            format!("Failed listening on port {} (TCP), aborting.", settings.port)
+        })?;
+        banner::show(&settings, &listeners.addresses());
+        follow_changes(&shared.config, &listeners);
     }
+    tracing::info!("Server initialized");
     let threads: Vec<JoinHandle<()>> = parts.into_iter().map(Worker::spawn).collect::<io::Result<_>>()?;
     let ending = Arc::clone(&shared);
     signals::watch(move |signal| {
@@ -78,6 +78,21 @@ fn connect(shared: &Arc<Shared>, inboxes: &[Arc<Inbox>]) {
     }
     let all = inboxes.to_vec();
     shared.on_end(Box::new(move |_| all.iter().for_each(|inbox| inbox.send(Message::Stop))));
+}
+
+/// Lets CONFIG SET change where the server listens.
+fn follow_changes(config: &ConfigStore, listeners: &Arc<Listeners>) {
+    let hook = |why: &'static str| -> OnChange {
+        let listeners = Arc::clone(listeners);
+        Box::new(move |_, new| {
+            listeners.follow(new).map_err(|error| {
+                tracing::warn!("{error}");
+                why.to_owned()
+            })
+        })
+    };
+    config.on_change(&["port"], hook("Unable to listen on this port. Check server logs."));
+    config.on_change(&["bind"], hook("Failed to bind to specified addresses."));
 }
 
 /// The thread that frees what takes long to free; it ends when no worker is left.

@@ -18,9 +18,11 @@ use slab::Slab;
 
 use crate::clients::{Connected, Wakeup};
 use crate::clock;
+use crate::config::Settings;
 use crate::connection::Connection;
 use crate::dispatch::{Dispatcher, Fate};
-use crate::listener::Listener;
+use crate::listener::ListenError;
+use crate::listeners::Listeners;
 use crate::shared::Shared;
 use crate::socket::Socket;
 
@@ -78,7 +80,8 @@ pub(crate) struct Worker {
     poll: Poll,
     inbox: Arc<Inbox>,
     peers: Vec<Arc<Inbox>>,
-    listeners: Vec<Listener>,
+    /// What this worker accepts clients from, if it is the one that does.
+    listeners: Option<Arc<Listeners>>,
     dispatcher: Dispatcher,
     config_version: u64,
     connections: Slab<Connection>,
@@ -109,7 +112,7 @@ impl Worker {
             poll,
             inbox: Arc::new(inbox),
             peers: Vec::new(),
-            listeners: Vec::new(),
+            listeners: None,
             dispatcher: Dispatcher::new(Arc::clone(shared), index, seed, garbage),
             config_version: u64::MAX,
             connections: Slab::new(),
@@ -126,21 +129,19 @@ impl Worker {
         Arc::clone(&self.inbox)
     }
 
-    /// Makes this the worker that accepts clients from `listeners`, for all `workers`.
+    /// Makes this the worker that accepts clients, for all `workers`, wherever `settings` say.
     ///
     /// # Errors
-    /// A listener cannot be watched.
-    pub(crate) fn accept_from(
+    /// The system refuses a listener.
+    pub(crate) fn listen(
         &mut self,
-        listeners: Vec<Listener>,
+        settings: &Settings,
         workers: Vec<Arc<Inbox>>,
-    ) -> io::Result<()> {
-        self.listeners = listeners;
+    ) -> Result<Arc<Listeners>, ListenError> {
+        let listeners = Arc::new(Listeners::open(settings, self.poll.registry(), LISTENERS)?);
         self.peers = workers;
-        for (i, listener) in self.listeners.iter_mut().enumerate() {
-            listener.register(self.poll.registry(), Token(LISTENERS + i))?;
-        }
-        Ok(())
+        self.listeners = Some(Arc::clone(&listeners));
+        Ok(listeners)
     }
 
     /// Runs the worker on a thread of its own until it is told to stop.
@@ -167,7 +168,7 @@ impl Worker {
             for event in &events {
                 match event.token() {
                     WAKER => self.take_messages(),
-                    Token(n) if n >= LISTENERS => self.accept(n - LISTENERS),
+                    token if token.0 >= LISTENERS => self.accept(token),
                     Token(n) => {
                         if event.is_writable() {
                             self.write(n);
@@ -235,10 +236,10 @@ impl Worker {
 
     // -- clients that come --------------------------------------------------------------------
 
-    fn accept(&mut self, listener: usize) {
+    fn accept(&mut self, listener: Token) {
         loop {
-            let Some(from) = self.listeners.get(listener) else { return };
-            match from.accept(&self.dispatcher.settings) {
+            let Some(listeners) = &self.listeners else { return };
+            match listeners.accept(listener, &self.dispatcher.settings) {
                 Ok(socket) => self.welcome(socket),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -479,7 +480,9 @@ impl Worker {
     /// the socket's own buffer.
     fn stop(&mut self) {
         self.stopping = true;
-        self.listeners.clear();
+        if let Some(listeners) = self.listeners.take() {
+            listeners.close();
+        }
         let all: Vec<usize> = self.connections.iter().map(|(n, _)| n).collect();
         for n in all {
             let _ = self.connections[n].flush();
