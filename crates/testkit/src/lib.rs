@@ -1,1 +1,17 @@
-//! Placeholder.
+//! What tests share: requests made up from the command table, servers as processes, and comparisons of replies
+//! and states.
+
+mod argument;
+mod compare;
+mod generate;
+mod request;
+mod sequence;
+mod spawned;
+mod target;
+
+pub use compare::{Kept, SKEW_MS, State, agree, difference, state};
+pub use generate::requests;
+pub use request::Request;
+pub use sequence::{Step, play, sequences};
+pub use spawned::{Connection, Spawned};
+pub use target::{Local, Target, ask, now_ms, poll};

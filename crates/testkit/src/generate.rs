@@ -1,0 +1,125 @@
+//! Requests made up from the command table: what each row's syntax allows, over values that are likely to show
+//! mistakes, and now and then something that it does not allow.
+
+use commands::{Row, Syntax};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::Union;
+
+use crate::argument;
+use crate::request::Request;
+
+/// A strategy for requests of `row`. Options that start with one of the words in `without` are left out: an
+/// oracle may not know them.
+pub fn requests(row: &'static Row, without: &[&str]) -> BoxedStrategy<Request> {
+    let name = row.full_name();
+    let syntax = Syntax::parse(row.command.syntax).and_then(|syntax| prune(syntax, without));
+    let arguments = syntax.map_or_else(|| Just(Vec::new()).boxed(), |syntax| arguments(&syntax, &name));
+    let words: Vec<Vec<u8>> = name.split('|').map(|word| word.as_bytes().to_vec()).collect();
+    (arguments, mistakes())
+        .prop_map(move |(arguments, mistake)| {
+            let mut args = arguments;
+            mistake.make(&mut args);
+            Request([words.clone(), args].concat())
+        })
+        .boxed()
+}
+
+/// `syntax` without the branches and options that start with a word of `without`.
+fn prune(syntax: Syntax, without: &[&str]) -> Option<Syntax> {
+    let prune_all = |all: Vec<Syntax>| all.into_iter().filter_map(|s| prune(s, without)).collect::<Vec<_>>();
+    let prune_boxed = |inner: Box<Syntax>| prune(*inner, without).map(Box::new);
+    match syntax {
+        Syntax::Token(word) => (!without.contains(&word)).then_some(syntax),
+        Syntax::Argument(_) => Some(syntax),
+        Syntax::Sequence(all) => match all.first() {
+            Some(Syntax::Token(word)) if without.contains(word) => None,
+            _ => Some(Syntax::Sequence(prune_all(all))),
+        },
+        Syntax::Choice(all) => Some(Syntax::Choice(prune_all(all))).filter(|s| *s != Syntax::Choice(vec![])),
+        Syntax::Optional(inner) => prune_boxed(inner).map(Syntax::Optional),
+        Syntax::Repeated(inner) => prune_boxed(inner).map(Syntax::Repeated),
+    }
+}
+
+type Arguments = Vec<Vec<u8>>;
+
+/// What `syntax`, part of the command called `command`, allows.
+fn arguments(syntax: &Syntax, command: &str) -> BoxedStrategy<Arguments> {
+    match syntax {
+        Syntax::Token(word) => {
+            let (upper, lower) = (vec![word.as_bytes().to_vec()], vec![word.to_lowercase().into_bytes()]);
+            prop_oneof![3 => Just(upper), 1 => Just(lower)].boxed()
+        }
+        Syntax::Argument(name) => argument::named(name, command).prop_map(|arg| vec![arg]).boxed(),
+        Syntax::Sequence(all) => sequence(all, command),
+        Syntax::Choice(all) => Union::new(all.iter().map(|s| arguments(s, command))).boxed(),
+        Syntax::Optional(inner) => prop_oneof![3 => Just(Vec::new()), 2 => arguments(inner, command)].boxed(),
+        Syntax::Repeated(inner) => vec(arguments(inner, command), 1..=4).prop_map(|all| all.concat()).boxed(),
+    }
+}
+
+/// One after the other; the options, which stand last, in any order.
+fn sequence(all: &[Syntax], command: &str) -> BoxedStrategy<Arguments> {
+    let options = all.iter().rev().take_while(|s| matches!(s, Syntax::Optional(_))).count();
+    let (fixed, options) = all.split_at(all.len() - options);
+    let strategies = |all: &[Syntax]| all.iter().map(|s| arguments(s, command)).collect::<Vec<_>>();
+    (strategies(fixed), strategies(options).prop_shuffle())
+        .prop_map(|(fixed, options)| [fixed.concat(), options.concat()].concat())
+        .boxed()
+}
+
+/// What may be wrong with a request.
+#[derive(Clone, Debug)]
+enum Mistake {
+    None,
+    Missing(prop::sample::Index),
+    Extra(Vec<u8>),
+    Other(prop::sample::Index, Vec<u8>),
+}
+
+impl Mistake {
+    fn make(self, args: &mut Arguments) {
+        match self {
+            Mistake::None => {}
+            Mistake::Extra(arg) => args.push(arg),
+            Mistake::Missing(_) | Mistake::Other(..) if args.is_empty() => {}
+            Mistake::Missing(at) => drop(args.remove(at.index(args.len()))),
+            Mistake::Other(at, arg) => *at.get_mut(args) = arg,
+        }
+    }
+}
+
+fn mistakes() -> impl Strategy<Value = Mistake> {
+    let junk = || prop_oneof![select(JUNK).prop_map(|junk| junk.to_vec()), argument::keys()];
+    prop_oneof![
+        30 => Just(Mistake::None),
+        1 => any::<prop::sample::Index>().prop_map(Mistake::Missing),
+        1 => junk().prop_map(Mistake::Extra),
+        1 => (any::<prop::sample::Index>(), junk()).prop_map(|(at, arg)| Mistake::Other(at, arg)),
+    ]
+}
+
+/// Words that fit nowhere, or only in some places.
+const JUNK: &[&[u8]] =
+    &[b"", b"NX", b"xx", b"GET", b"KEEPTTL", b"10", b"-1", b"x", b"1.5", b" 1", b"\xff\0\r\n", b"LIMIT"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_an_oracle_does_not_know_are_left_out() {
+        let pruned = |text, without: &[&str]| Syntax::parse(text).and_then(|s| prune(s, without));
+        assert_eq!(
+            pruned("key [NX | IFEQ value | XX] [GET]", &["IFEQ"]),
+            Syntax::parse("key [NX | XX] [GET]")
+        );
+        assert_eq!(
+            pruned("key [IFEQ value]", &["IFEQ"]),
+            Some(Syntax::Sequence(vec![Syntax::Argument("key")]))
+        );
+        assert_eq!(pruned("AND | OR", &["AND", "OR"]), None);
+    }
+}

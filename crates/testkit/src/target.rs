@@ -1,0 +1,76 @@
+//! Whoever answers requests: a store in this process, or a server.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use commands::testing::Client;
+use resp::{Decoder, Value};
+
+use crate::request::Request;
+use crate::spawned::Connection;
+
+/// Answers requests, one after the other.
+pub trait Target {
+    /// The reply to `request`.
+    ///
+    /// # Panics
+    /// Panics when there is none: a test goes no further then.
+    fn call(&mut self, request: &Request) -> Value;
+
+    /// The reply to the words of `line`.
+    fn say(&mut self, line: &str) -> Value {
+        self.call(&Request::of(line))
+    }
+}
+
+impl Target for Connection {
+    fn call(&mut self, request: &Request) -> Value {
+        self.call(request).unwrap_or_else(|error| panic!("{request:?}: {error}"))
+    }
+}
+
+/// A store in this process whose time is the machine's.
+#[derive(Debug, Default)]
+pub struct Local {
+    /// Its client.
+    pub client: Client,
+}
+
+impl Target for Local {
+    fn call(&mut self, request: &Request) -> Value {
+        self.client.turn.now_ms = now_ms();
+        ask(&mut self.client, request)
+    }
+}
+
+/// The reply of `client`, after what is due at its time has expired.
+///
+/// # Panics
+/// Panics when there is no reply.
+pub fn ask(client: &mut Client, request: &Request) -> Value {
+    let store = std::sync::Arc::clone(&client.store);
+    store.expire_due(0, &mut client.turn, usize::MAX);
+    let mut decoder = Decoder::new();
+    decoder.feed(&client.request(request.args().args()));
+    let reply = decoder.next().unwrap_or_else(|error| panic!("{request:?}: {error}"));
+    assert!(decoder.is_idle(), "{request:?}: more than one reply");
+    reply.unwrap_or_else(|| panic!("{request:?}: no reply"))
+}
+
+/// The machine's time, in milliseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "real servers have the machine's time, and are compared with")]
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Asks again and again until `done`; false when it was not within five seconds.
+pub fn poll(mut done: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !done() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
+}
