@@ -6,7 +6,7 @@ use crate::access;
 use crate::entry::{Entry, EntryBox, Payload};
 use crate::held::Held;
 use crate::key::Key;
-use crate::store::{STRIPES, expired};
+use crate::store::expired;
 use crate::table::{Position, Table};
 use crate::turn::{EventClass, Garbage, Turn};
 use crate::value::{Owned, Str, WrongType, canonical_int};
@@ -248,7 +248,7 @@ impl<'a, 's> Db<'a, 's> {
     fn insert(&mut self, key: Key<'_>, entry: EntryBox) {
         let store = self.held.store();
         let (stripe, tables) = self.held.of_hash(key.hash);
-        let table = tables.table_or_new(self.index);
+        let table = tables.table_or_new(self.index, store.stripe_bits());
         table.insert(key.hash, entry, |key| store.hash(key));
         store.note(stripe, self.index, Some(table));
         self.turn.event(EventClass::New, "new", self.index, key.bytes);
@@ -359,7 +359,7 @@ impl<'a, 's> Db<'a, 's> {
         let (store, db, now_ms) = (self.held.store(), self.index, self.turn.now_ms);
         for _ in 0..TRIES {
             let mut n = self.turn.rng.below(self.len().max(1)) as i64;
-            let stripe = (0..STRIPES).find(|&s| {
+            let stripe = (0..store.stripes()).find(|&s| {
                 n -= i64::from(store.stripe_len(db, s));
                 n < 0
             })?;
@@ -384,10 +384,9 @@ impl<'a, 's> Db<'a, 's> {
         let (store, db, now_ms) = (self.held.store(), self.index, self.turn.now_ms);
         // Homes without a live key cost less than keys, but not nothing.
         let (mut keys, mut homes) = (count, count.saturating_mul(10));
-        let mut hash = (cursor << CURSOR_SHIFT).max(0);
-        let first = (hash >> (u64::BITS - crate::store::STRIPE_BITS)) as usize;
-        for stripe in first..STRIPES {
-            hash = hash.max((stripe as u64) << (u64::BITS - crate::store::STRIPE_BITS));
+        let mut hash = cursor << CURSOR_SHIFT;
+        for stripe in store.stripe_of(hash)..store.stripes() {
+            hash = hash.max(store.first_hash(stripe));
             if store.stripe_len(db, stripe) == 0 {
                 continue;
             }
@@ -422,7 +421,7 @@ impl<'a, 's> Db<'a, 's> {
     pub fn flush(&mut self, free: Free) -> u64 {
         let (store, db, count) = (self.held.store(), self.index, self.len());
         let mut tables = Vec::new();
-        for stripe in 0..STRIPES {
+        for stripe in 0..store.stripes() {
             self.held.with_stripe(stripe, |s| tables.extend(s.take_table(db)));
             store.note(stripe, db, None);
         }
@@ -439,7 +438,7 @@ impl<'a, 's> Db<'a, 's> {
     pub fn swap(&mut self, other: u32) {
         assert!(other < self.databases(), "the other database is one of the store's");
         let (store, db) = (self.held.store(), self.index);
-        for stripe in 0..STRIPES {
+        for stripe in 0..store.stripes() {
             self.held.with_stripe(stripe, |s| {
                 s.swap_tables(db, other);
                 store.note(stripe, db, s.table(db));

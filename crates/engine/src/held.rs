@@ -4,7 +4,7 @@ use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use crate::key::Key;
-use crate::store::{STRIPE_BITS, STRIPES, Store, Stripe};
+use crate::store::{Store, Stripe};
 
 /// Locked stripes of one store.
 ///
@@ -17,11 +17,6 @@ pub struct Held<'s> {
     last: usize,
 }
 
-#[inline]
-fn stripe_of(hash: u64) -> usize {
-    (hash >> (u64::BITS - STRIPE_BITS)) as usize
-}
-
 impl<'s> Held<'s> {
     /// No stripe.
     #[inline]
@@ -31,7 +26,8 @@ impl<'s> Held<'s> {
 
     /// The stripes of the keys with these hashes; waits for them.
     pub fn keys(store: &'s Store, hashes: impl IntoIterator<Item = u64>) -> Held<'s> {
-        let mut stripes: SmallVec<[usize; 16]> = hashes.into_iter().map(stripe_of).collect();
+        let mut stripes: SmallVec<[usize; 16]> =
+            hashes.into_iter().map(|hash| store.stripe_of(hash)).collect();
         stripes.sort_unstable();
         stripes.dedup();
         let guards = stripes.into_iter().map(|s| (s, store.lock(s))).collect();
@@ -40,14 +36,14 @@ impl<'s> Held<'s> {
 
     /// Every stripe; waits for them.
     pub fn everything(store: &'s Store) -> Held<'s> {
-        let guards = (0..STRIPES).map(|s| (s, store.lock(s))).collect();
+        let guards = (0..store.stripes()).map(|s| (s, store.lock(s))).collect();
         Held { store, guards, last: 0 }
     }
 
     /// Adds the stripe of `hash`, if it is held already or nobody else holds it; whether it is held now.
     #[inline]
     pub fn try_add(&mut self, hash: u64) -> bool {
-        let stripe = stripe_of(hash);
+        let stripe = self.store.stripe_of(hash);
         if self.guards.iter().any(|(s, _)| *s == stripe) {
             return true;
         }
@@ -62,7 +58,7 @@ impl<'s> Held<'s> {
     /// Panics when a stripe is held already: waiting with one in hand could never end.
     pub fn add_first(&mut self, hash: u64) {
         assert!(self.guards.is_empty(), "a stripe is waited for only while none is held");
-        let stripe = stripe_of(hash);
+        let stripe = self.store.stripe_of(hash);
         self.guards.push((stripe, self.store.lock(stripe)));
         self.last = 0;
     }
@@ -75,7 +71,7 @@ impl<'s> Held<'s> {
 
     /// Whether the stripe of `key` is held.
     pub fn holds(&self, key: Key<'_>) -> bool {
-        let stripe = stripe_of(key.hash);
+        let stripe = self.store.stripe_of(key.hash);
         self.guards.iter().any(|(s, _)| *s == stripe)
     }
 
@@ -107,7 +103,7 @@ impl<'s> Held<'s> {
     /// Panics when it is not held: the command's key specifications do not name the key it touches.
     #[inline]
     pub(crate) fn of_hash(&mut self, hash: u64) -> (usize, &mut Stripe) {
-        let stripe = stripe_of(hash);
+        let stripe = self.store.stripe_of(hash);
         if self.guards.get(self.last).is_none_or(|(s, _)| *s != stripe) {
             self.last = self.position(stripe).expect("a command touches only keys whose stripes it holds");
         }
@@ -116,7 +112,7 @@ impl<'s> Held<'s> {
 
     #[inline]
     fn position(&self, stripe: usize) -> Option<usize> {
-        if self.guards.len() == STRIPES {
+        if self.guards.len() == self.store.stripes() {
             return Some(stripe);
         }
         let (front, back) = self.guards.split_at((self.last + 1).min(self.guards.len()));
@@ -132,7 +128,7 @@ impl<'s> Held<'s> {
         if self.guards.is_empty() {
             return f(&mut self.store.lock(stripe));
         }
-        f(self.of_hash((stripe as u64) << (u64::BITS - STRIPE_BITS)).1)
+        f(self.of_hash(self.store.first_hash(stripe)).1)
     }
 }
 

@@ -23,7 +23,7 @@ pub use entry::Entry;
 pub use held::Held;
 pub use key::Key;
 pub use rng::Rng;
-pub use store::{Due, Options, STRIPES, Store};
+pub use store::{Due, Options, Store};
 pub use timetable::Wake;
 pub use turn::{Event, EventClass, Garbage, Turn};
 pub use value::{Kind, Owned, Str, WrongType, canonical_int};

@@ -15,6 +15,8 @@ use crate::memory::prefetch;
 pub(crate) const SLOTS: usize = 8;
 /// "No deadline" as a bound.
 pub(crate) const NEVER: i64 = i64::MAX;
+/// Entries and tombstones a segment has at most, as a fraction of its buckets: fifteen slots in sixteen.
+const FILL_MAX: (usize, usize) = (15, 2);
 /// Bits of the hash that choose the home bucket.
 const HOME_BITS: u32 = 24;
 /// Buckets at which a segment splits rather than grows, while prefixes may get longer.
@@ -47,13 +49,13 @@ pub(crate) struct Place {
 }
 
 /// The entries of one hash prefix. Invariants: `live` slots hold entries and `dead` are tombstones; at least
-/// one slot in eight is empty; with `bounds` not empty, `bounds[b]` is at most the earliest deadline in bucket
+/// one slot in sixteen is empty; with `bounds` not empty, `bounds[b]` is at most the earliest deadline in bucket
 /// `b`, and without any, no entry has a deadline.
 #[derive(Debug)]
 pub(crate) struct Segment {
     buckets: Box<[Bucket]>,
     bounds: Box<[i64]>,
-    /// Bits of the hash, after the stripe's, that all entries share.
+    /// Bits of the hash, from the top, that all entries share.
     pub(crate) depth: u8,
     live: u32,
     dead: u32,
@@ -62,7 +64,7 @@ pub(crate) struct Segment {
 /// The part of `hash` that chooses the home bucket in a segment of `depth`.
 #[inline]
 fn home_bits(hash: u64, depth: u8) -> u64 {
-    hash << (crate::store::STRIPE_BITS + u32::from(depth)) >> (u64::BITS - HOME_BITS)
+    hash << depth >> (u64::BITS - HOME_BITS)
 }
 
 #[inline]
@@ -181,10 +183,10 @@ impl Segment {
         *bound
     }
 
-    /// Whether another entry fits: one slot in eight stays empty, so that probes end soon.
+    /// Whether another entry fits: one slot in sixteen stays empty, so that probes end soon.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        (self.live + self.dead + 1) as usize <= self.buckets.len() * (SLOTS - 1)
+        (self.live + self.dead + 1) as usize <= self.buckets.len() * FILL_MAX.0 / FILL_MAX.1
     }
 
     /// Puts in an entry whose key is not there; the segment must have room. Returns the place.
@@ -219,7 +221,7 @@ impl Segment {
 
     /// The least number of buckets for `live` entries, in steps of a quarter of a doubling at most.
     fn buckets_for(live: usize) -> usize {
-        let least = live.div_ceil(SLOTS - 1).max(1);
+        let least = (live * FILL_MAX.1).div_ceil(FILL_MAX.0).max(1);
         if least <= 8 {
             return least;
         }
@@ -235,7 +237,7 @@ impl Segment {
             self.rebuild(buckets, hash_of);
             return None;
         }
-        let bit = 1u64 << (u64::BITS - 1 - crate::store::STRIPE_BITS - u32::from(self.depth));
+        let bit = 1u64 << (u64::BITS - 1 - u32::from(self.depth));
         let half = Segment::buckets_for(self.len() / 2 + self.len() / 16);
         let mut low = Segment::with_buckets(self.depth + 1, half);
         let mut high = Segment::with_buckets(self.depth + 1, half);
@@ -342,8 +344,9 @@ impl Segment {
         let next = home as u64 + 1;
         (next < self.buckets.len() as u64).then(|| {
             let bits = (next << HOME_BITS).div_ceil(self.buckets.len() as u64);
-            let shift = u64::BITS - HOME_BITS - crate::store::STRIPE_BITS - u32::from(self.depth);
-            let prefix = hash >> (shift + HOME_BITS) << (shift + HOME_BITS);
+            let shift = u64::BITS - HOME_BITS - u32::from(self.depth);
+            // The prefix, without the bits behind it; shifted twice, for it may be empty.
+            let prefix = hash >> (shift + HOME_BITS - 1) >> 1 << 1 << (shift + HOME_BITS - 1);
             prefix | bits << shift
         })
     }

@@ -12,11 +12,10 @@ use crate::table::Table;
 use crate::timetable::{Timetable, Wake};
 use crate::turn::{EventClass, Garbage, Turn};
 
-/// Bits of a hash that name the stripe.
-pub(crate) const STRIPE_BITS: u32 = 10;
-
-/// How many stripes the keyspace has; a key's stripe is the top bits of its hash.
-pub const STRIPES: usize = 1 << STRIPE_BITS;
+/// Bits of a hash that name the stripe, with one group: few, so that the stripes stay in the processor's cache.
+const STRIPE_BITS_ALONE: u32 = 6;
+/// With more, so many that two workers seldom want the same.
+const STRIPE_BITS_SHARED: u32 = 10;
 
 /// What a store is made with.
 #[derive(Clone, Debug)]
@@ -46,12 +45,12 @@ impl Stripe {
         self.tables.get_mut(db as usize)?.as_deref_mut()
     }
 
-    pub(crate) fn table_or_new(&mut self, db: u32) -> &mut Table {
+    pub(crate) fn table_or_new(&mut self, db: u32, stripe_bits: u32) -> &mut Table {
         let db = db as usize;
         if db >= self.tables.len() {
             self.tables.resize_with(db + 1, || None);
         }
-        self.tables[db].get_or_insert_default()
+        self.tables[db].get_or_insert_with(|| Box::new(Table::new(stripe_bits as u8)))
     }
 
     pub(crate) fn take_table(&mut self, db: u32) -> Option<Box<Table>> {
@@ -74,14 +73,14 @@ impl Stripe {
 /// How many keys a database has in each stripe; written under the stripe's lock, read without.
 #[derive(Debug)]
 struct Counts {
-    live: [AtomicU32; STRIPES],
-    volatile: [AtomicU32; STRIPES],
+    live: Box<[AtomicU32]>,
+    volatile: Box<[AtomicU32]>,
 }
 
 impl Counts {
-    fn new() -> Box<Counts> {
-        let zeros = || [const { AtomicU32::new(0) }; STRIPES];
-        Box::new(Counts { live: zeros(), volatile: zeros() })
+    fn new(stripes: usize) -> Counts {
+        let zeros = || (0..stripes).map(|_| AtomicU32::new(0)).collect();
+        Counts { live: zeros(), volatile: zeros() }
     }
 }
 
@@ -92,7 +91,9 @@ struct Padded<T>(T);
 /// The whole keyspace.
 pub struct Store {
     stripes: Box<[Padded<Mutex<Stripe>>]>,
-    counts: Box<[OnceLock<Box<Counts>>]>,
+    /// Bits of a hash that name the stripe, the top ones.
+    stripe_bits: u32,
+    counts: Box<[OnceLock<Counts>]>,
     pub(crate) timetable: Timetable,
     secrets: RapidSecrets,
 }
@@ -115,10 +116,12 @@ pub enum Due {
 impl Store {
     /// An empty store.
     pub fn new(options: &Options) -> Store {
+        let stripe_bits = if options.groups > 1 { STRIPE_BITS_SHARED } else { STRIPE_BITS_ALONE };
         Store {
-            stripes: (0..STRIPES).map(|_| Padded::default()).collect(),
+            stripes: (0..1 << stripe_bits).map(|_| Padded::default()).collect(),
             counts: (0..options.databases.max(1)).map(|_| OnceLock::new()).collect(),
-            timetable: Timetable::new(options.groups),
+            stripe_bits,
+            timetable: Timetable::new(1 << stripe_bits, options.groups),
             secrets: RapidSecrets::seed(options.secret),
         }
     }
@@ -126,6 +129,29 @@ impl Store {
     /// How many databases it has.
     pub fn databases(&self) -> u32 {
         self.counts.len() as u32
+    }
+
+    /// How many stripes it has.
+    #[inline]
+    pub(crate) fn stripes(&self) -> usize {
+        self.stripes.len()
+    }
+
+    /// Bits of a hash that name the stripe.
+    #[inline]
+    pub(crate) fn stripe_bits(&self) -> u32 {
+        self.stripe_bits
+    }
+
+    /// The stripe of the key with this hash.
+    #[inline]
+    pub(crate) fn stripe_of(&self, hash: u64) -> usize {
+        (hash >> (u64::BITS - self.stripe_bits)) as usize
+    }
+
+    /// The least hash of the keys in `stripe`.
+    pub(crate) fn first_hash(&self, stripe: usize) -> u64 {
+        (stripe as u64) << (u64::BITS - self.stripe_bits)
     }
 
     #[inline]
@@ -152,7 +178,7 @@ impl Store {
     /// Notes what the table of `db` in `stripe`, which the caller holds, has become.
     #[inline]
     pub(crate) fn note(&self, stripe: usize, db: u32, table: Option<&Table>) {
-        let counts = self.counts[db as usize].get_or_init(Counts::new);
+        let counts = self.counts[db as usize].get_or_init(|| Counts::new(self.stripes()));
         counts.live[stripe].store(table.map_or(0, Table::len), Ordering::Relaxed);
         counts.volatile[stripe].store(table.map_or(0, Table::volatile), Ordering::Relaxed);
         if let Some(table) = table {
@@ -180,7 +206,7 @@ impl Store {
         self.sum(db, |c| &c.volatile)
     }
 
-    fn sum(&self, db: u32, of: impl Fn(&Counts) -> &[AtomicU32; STRIPES]) -> u64 {
+    fn sum(&self, db: u32, of: impl Fn(&Counts) -> &[AtomicU32]) -> u64 {
         let counts = self.counts.get(db as usize).and_then(|c| c.get());
         counts.map_or(0, |c| of(c).iter().map(|n| u64::from(n.load(Ordering::Relaxed))).sum())
     }
@@ -189,7 +215,7 @@ impl Store {
     /// Takes the stripes one after another.
     pub fn ttl_mean_ms(&self, db: u32, now_ms: i64) -> i64 {
         let (mut sum, mut count) = (0i128, 0i128);
-        for stripe in 0..STRIPES {
+        for stripe in 0..self.stripes() {
             if let Some(table) = self.lock(stripe).table(db) {
                 sum += table.deadlines_sum();
                 count += i128::from(table.volatile());
@@ -201,7 +227,7 @@ impl Store {
 
     /// Bytes of memory the tables of `db` take beyond the entries. Takes the stripes one after another.
     pub fn overhead_bytes(&self, db: u32) -> usize {
-        (0..STRIPES).filter_map(|s| Some(self.lock(s).table(db)?.overhead_bytes())).sum()
+        (0..self.stripes()).filter_map(|s| Some(self.lock(s).table(db)?.overhead_bytes())).sum()
     }
 
     // -- expiry -------------------------------------------------------------------------------

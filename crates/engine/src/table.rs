@@ -11,10 +11,9 @@ use crate::entry::{Entry, EntryBox};
 use crate::key::Key;
 use crate::rng::Rng;
 use crate::segment::{Place, SLOTS, Segment};
-use crate::store::STRIPE_BITS;
 
-/// Longest prefix of a segment: a scan's cursor of 48 bits holds stripe, prefix and home bucket.
-const DEPTH_MAX: u8 = 14;
+/// Longest prefix of a segment: a scan's cursor of 48 bits holds prefix and home bucket.
+const DEPTH_MAX: u8 = 24;
 
 /// Where an entry is in its table; good until the table changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +22,16 @@ pub(crate) struct Position {
     place: Place,
 }
 
-/// One database's keys in one stripe. Invariants: `directory` has 2^`depth` places; segment `s` of depth `d`
-/// stands in 2^(depth - d) neighbouring places; `len` and `volatile` count entries, and those with a deadline,
+/// One database's keys in one stripe. Invariants: `directory` has 2^`depth` places; a segment whose prefix is `d`
+/// bits longer than the stripe's stands in 2^(depth - d) neighbouring places; `len` and `volatile` count entries, and those with a deadline,
 /// whose sum is `deadlines_sum`; `earliest` has each segment's lower bound of its deadlines.
 #[derive(Debug)]
 pub(crate) struct Table {
     directory: Vec<u32>,
     segments: Vec<Segment>,
+    /// Bits of the hash that name the stripe.
+    stripe_bits: u8,
+    /// Bits after these that name the place in the directory.
     depth: u8,
     len: u32,
     volatile: u32,
@@ -37,11 +39,13 @@ pub(crate) struct Table {
     earliest: Earliest,
 }
 
-impl Default for Table {
-    fn default() -> Table {
+impl Table {
+    /// An empty table in a stripe whose keys share the first `stripe_bits` bits of their hashes.
+    pub(crate) fn new(stripe_bits: u8) -> Table {
         Table {
             directory: vec![0],
-            segments: vec![Segment::new(0)],
+            segments: vec![Segment::new(stripe_bits)],
+            stripe_bits,
             depth: 0,
             len: 0,
             volatile: 0,
@@ -49,9 +53,7 @@ impl Default for Table {
             earliest: Earliest::default(),
         }
     }
-}
 
-impl Table {
     /// How many entries it has.
     pub(crate) fn len(&self) -> u32 {
         self.len
@@ -76,7 +78,7 @@ impl Table {
     #[inline]
     fn segment_of(&self, hash: u64) -> usize {
         // Shifted twice, for a depth of 0 would shift by all 64 bits.
-        let place = hash << STRIPE_BITS >> (u64::BITS - 1 - u32::from(self.depth)) >> 1;
+        let place = hash << self.stripe_bits >> (u64::BITS - 1 - u32::from(self.depth)) >> 1;
         self.directory[place as usize] as usize
     }
 
@@ -159,14 +161,14 @@ impl Table {
         let Some(high) = self.segments[segment].make_room(DEPTH_MAX, hash_of) else {
             return;
         };
-        let depth = high.depth;
+        let depth = high.depth - self.stripe_bits;
         if depth > self.depth {
             self.directory = self.directory.iter().flat_map(|&s| [s, s]).collect();
             self.depth = depth;
         }
         // The places of the old prefix, the second half of which now belongs to the new segment.
         let span = 1usize << (self.depth - depth);
-        let prefix = (hash << STRIPE_BITS >> (u64::BITS - 1 - u32::from(depth)) >> 1) as usize | 1;
+        let prefix = (hash << self.stripe_bits >> (u64::BITS - 1 - u32::from(depth)) >> 1) as usize | 1;
         let new = self.segments.len();
         self.directory[prefix * span..(prefix + 1) * span].fill(new as u32);
         self.earliest.set(segment, self.segments[segment].next_deadline());
@@ -187,7 +189,7 @@ impl Table {
     /// Gives memory back after removals.
     fn shrink(&mut self, segment: usize, hash_of: impl Fn(&[u8]) -> u64) {
         if self.len == 0 {
-            *self = Table::default();
+            *self = Table::new(self.stripe_bits);
         } else {
             self.segments[segment].shrink(hash_of);
         }
@@ -230,14 +232,15 @@ impl Table {
         mut visit: impl FnMut(Entry<'e>),
         mut more: impl FnMut() -> bool,
     ) -> Option<u64> {
-        let stripe = hash >> (u64::BITS - STRIPE_BITS);
+        let stripe = |hash: u64| hash >> (u64::BITS - 1 - u32::from(self.stripe_bits)) >> 1;
+        let own = stripe(hash);
         loop {
             let segment = &self.segments[self.segment_of(hash)];
             let next = segment.visit_home(hash, &hash_of, &mut visit);
             hash = next.or_else(|| {
-                let span = 1u64 << (u64::BITS - STRIPE_BITS - u32::from(segment.depth));
-                let next = (hash & !(span - 1)).checked_add(span)?;
-                (next >> (u64::BITS - STRIPE_BITS) == stripe).then_some(next)
+                let last = u64::MAX.checked_shr(u32::from(segment.depth)).unwrap_or(0);
+                let next = (hash | last).checked_add(1)?;
+                (stripe(next) == own).then_some(next)
             })?;
             if !more() {
                 return Some(hash);

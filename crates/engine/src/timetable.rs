@@ -7,8 +7,6 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::store::STRIPES;
-
 /// Called with the number of a group that sleeps past a moment just set.
 pub type Wake = Box<dyn Fn(usize) + Send + Sync>;
 
@@ -27,10 +25,10 @@ pub(crate) struct Timetable {
 }
 
 impl Timetable {
-    pub(crate) fn new(groups: usize) -> Timetable {
+    pub(crate) fn new(stripes: usize, groups: usize) -> Timetable {
         let group = || Group { next: AtomicI64::new(i64::MAX), asleep_until: AtomicI64::new(i64::MIN) };
         Timetable {
-            stripes: (0..STRIPES).map(|_| AtomicI64::new(i64::MAX)).collect(),
+            stripes: (0..stripes).map(|_| AtomicI64::new(i64::MAX)).collect(),
             groups: (0..groups.max(1)).map(|_| group()).collect(),
             wake: OnceLock::new(),
         }
@@ -83,7 +81,7 @@ impl Timetable {
 
     /// The stripes of `group` whose moment is not after `now_ms`.
     pub(crate) fn due(&self, group: usize, now_ms: i64) -> impl Iterator<Item = usize> {
-        (group..STRIPES)
+        (group..self.stripes.len())
             .step_by(self.groups.len())
             .filter(move |&s| self.stripes[s].load(Ordering::SeqCst) <= now_ms)
     }
@@ -119,7 +117,7 @@ mod tests {
 
     #[test]
     fn an_earlier_moment_wakes_only_a_sleeper_that_would_miss_it() {
-        let table = Timetable::new(2);
+        let table = Timetable::new(64, 2);
         let woken = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&woken);
         table.on_wake(Box::new(move |group| {
