@@ -1,0 +1,156 @@
+"""Keys go when they should: never early, and not noticeably late."""
+
+import statistics
+
+import pytest
+import redis
+
+from waiting import now_ms, until, until_clock
+from wire import request
+
+FAR_MS = 4102444800000  # the year 2100
+
+
+def test_ttl_commands(client):
+    client.set("key", "value", ex=100)
+    assert 99 <= client.ttl("key") <= 100
+    assert 99_000 < client.pttl("key") <= 100_000
+    assert client.persist("key") == 1
+    assert client.ttl("key") == -1
+    assert client.ttl("nothing") == -2
+    assert client.pexpireat("key", FAR_MS) == 1
+    assert client.pexpiretime("key") == FAR_MS
+    assert client.expiretime("key") == FAR_MS // 1000
+    assert client.expire("key", 10, nx=True) == 0
+    assert client.expire("key", 10, gt=True) == 0
+    assert client.expire("key", 10, lt=True) == 1
+    assert client.expire("key", 20, xx=True) == 1
+    assert client.set("key", "other", keepttl=True) is True
+    assert client.ttl("key") > 10
+    assert client.getex("key", persist=True) == b"other"
+    assert client.ttl("key") == -1
+    assert client.expireat("key", 1) == 1
+    assert client.exists("key") == 0
+
+
+def test_a_deadline_in_the_past_deletes(client):
+    client.set("key", "value")
+    assert client.expire("key", -1) == 1
+    assert client.dbsize() == 0
+    with pytest.raises(redis.ResponseError, match="^invalid expire time in 'set' command$"):
+        client.set("key", "value", px=0)
+    with pytest.raises(redis.ResponseError, match="^invalid expire time in 'expire' command$"):
+        client.execute_command("EXPIRE", "key", 2**62)
+
+
+def gone_late_ms(wire, keys, deadlines_ms, left):
+    """How late each of `keys` was seen to be gone, by asking without pause how many are `left`."""
+    for key, deadline in zip(keys, deadlines_ms):
+        wire.ask("SET", key, "value", "PXAT", deadline)
+    late, remaining = [], len(keys)
+    while remaining:
+        before = now_ms()
+        seen = left()
+        while remaining > seen:
+            late.append(before - deadlines_ms[len(keys) - remaining])
+            remaining -= 1
+        assert now_ms() < deadlines_ms[-1] + 5_000, f"{remaining} keys are still there"
+    return late
+
+
+def exists(wire, keys):
+    return lambda: int(wire.ask("EXISTS", *keys)[1:])
+
+
+def dbsize(wire):
+    return lambda: int(wire.ask("DBSIZE")[1:])
+
+
+def spaced_deadlines(count):
+    start = int(now_ms()) + 300
+    return [start + 10 * i for i in range(count)]
+
+
+def test_reads_lose_keys_on_the_millisecond(server):
+    keys, deadlines = [f"key:{i}" for i in range(60)], spaced_deadlines(60)
+    with server.wire() as wire:
+        late = gone_late_ms(wire, keys, deadlines, exists(wire, keys))
+    # A poll that began just before the deadline may have been answered just after it.
+    assert min(late) > -5, "a key went early"
+    assert statistics.median(late) < 3, late
+
+
+@pytest.mark.only_on("ebbtide")
+def test_keys_are_deleted_within_milliseconds(server):
+    """DBSIZE counts what is stored, so this is about deletion and not about what a read hides."""
+    keys, deadlines = [f"key:{i}" for i in range(60)], spaced_deadlines(60)
+    with server.wire() as wire:
+        late = gone_late_ms(wire, keys, deadlines, dbsize(wire))
+    assert statistics.median(late) < 3, late
+
+
+def load(wire, count, name, deadline_ms):
+    """Stores `count` keys that are due at `deadline_ms`."""
+    for start in range(0, count, 10_000):
+        batch = range(start, min(start + 10_000, count))
+        wire.send(b"".join(request("SET", f"{name}:{i}", "value", "PXAT", deadline_ms) for i in batch))
+        for _ in batch:
+            assert wire.read() == b"+OK"
+
+
+@pytest.mark.only_on("ebbtide")
+def test_untouched_keys_go_in_time_among_many_that_are_not_due(server):
+    with server.wire() as wire:
+        load(wire, 100_000, "later", FAR_MS)
+        deadline = int(now_ms()) + 2_000
+        load(wire, 10_000, "soon", deadline)
+        assert now_ms() < deadline, "loading was too slow for this test"
+        assert wire.ask("DBSIZE") == b":110000"
+        until_clock(deadline + 100)
+        assert wire.ask("DBSIZE") == b":100000"
+
+
+@pytest.mark.only_on("ebbtide")
+def test_clients_are_served_while_many_keys_go_at_once(server):
+    with server.wire() as wire:
+        deadline = int(now_ms()) + 4_000
+        load(wire, 200_000, "key", deadline)
+        assert now_ms() < deadline, "loading was too slow for this test"
+        waits = []
+        while now_ms() < deadline + 500:
+            before = now_ms()
+            assert wire.ask("PING") == b"+PONG"
+            waits.append(now_ms() - before)
+        assert wire.ask("DBSIZE") == b":0"
+    waits.sort()
+    assert waits[int(len(waits) * 0.99)] < 5, waits[-20:]
+
+
+def test_memory_of_expired_keys_comes_back(server):
+    with server.wire() as wire:
+        wire.ask("SET", "last", "value")
+        before = int(info(wire, "memory")["used_memory"])
+        load(wire, 100_000, "key", int(now_ms()) + 1_500)
+        assert int(info(wire, "memory")["used_memory"]) > before + 5_000_000
+        until(lambda: wire.ask("DBSIZE") == b":1", "all keys but one go", within_s=20)
+        after = int(info(wire, "memory")["used_memory"])
+        assert after < before + 3_000_000
+        assert int(info(wire, "stats")["expired_keys"]) == 100_000
+
+
+@pytest.mark.only_on("ebbtide")
+def test_info_tells_how_late_deletions_are(server):
+    with server.wire() as wire:
+        load(wire, 1_000, "key", int(now_ms()) + 200)
+        load(wire, 5, "stays", FAR_MS)
+        until(lambda: wire.ask("DBSIZE") == b":5", "the keys that are due go")
+        stats = info(wire, "stats")
+        lags = {name: float(value) for name, value in stats.items() if name.startswith("expire_lag")}
+        assert len(lags) >= 3 and all(0 <= lag < 1_000_000 for lag in lags.values()), stats
+        assert info(wire, "keyspace")["db0"].startswith("keys=5,expires=5,avg_ttl=")
+
+
+def info(wire, section):
+    """A section of INFO as a dictionary."""
+    lines = wire.ask("INFO", section).decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
