@@ -36,7 +36,7 @@ pub(super) fn function_length(tree: &Tree, found: &mut Vec<Finding>) {
 /// `clippy::undocumented_unsafe_blocks`'s part.)
 pub(super) fn unsafe_code(tree: &Tree, found: &mut Vec<Finding>) {
     for (file, source) in tree.rust() {
-        for at in words(&source.code, "unsafe") {
+        if let Some(at) = words(&source.code, "unsafe").next() {
             found.push(Finding {
                 path: file.path.clone(),
                 line: source.line(at),

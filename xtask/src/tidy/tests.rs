@@ -47,7 +47,7 @@ fn blanks() {
     assert_eq!(broken(&[("a.md", "x\ty\n")]), ["a.md:1: blanks"]);
     assert_eq!(broken(&[("a.md", "x\r\n")]), ["a.md:1: blanks"]);
     assert_eq!(broken(&[("a.md", "x\ny")]), ["a.md:2: blanks"]);
-    assert_eq!(broken(&[("a.md", "x\n\n y\n"), ("b.md", "")]), [""; 0]);
+    assert_eq!(broken(&[("a.md", "x\n\n y\n"), ("b.md", ""), ("fuzz/seeds/a", "x\r\n")]), [""; 0]);
 }
 
 #[test]
@@ -99,7 +99,8 @@ fn sleeps_of_tests() {
         broken(&[("tests/a.py", "\"\"\"A.\"\"\"\ntime.sleep(1)\nawait asyncio.sleep(1)\n")]),
         ["tests/a.py:2: sleep", "tests/a.py:3: sleep"]
     );
-    assert_eq!(broken(&[("tests/a.py", "\"\"\"A.\"\"\"\n# We never sleep here (really).\n")]), [""; 0]);
+    let others = "\"\"\"A.\"\"\"\n# We never sleep here (really).\nsleeper()\nfall_asleep(1)\n";
+    assert_eq!(broken(&[("tests/a.py", others)]), [""; 0]);
 }
 
 #[test]

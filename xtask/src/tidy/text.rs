@@ -1,7 +1,7 @@
 //! Rules about any text: blanks, lengths, heads of files, unfinished work.
 
 use super::Finding;
-use super::source::{is_word, words};
+use super::source::words;
 use super::tree::{File, Tree};
 
 /// Lines a file of code may have.
@@ -9,6 +9,9 @@ const FILE_LINES_MAX: usize = 600;
 
 /// Where this project happens to be worked on: nobody else has it. In two parts, for this file is checked too.
 const WORKPLACE: &str = concat!("/wo", "rk/");
+
+/// A folder of bytes to be parsed, which may look like text.
+const SEEDS: &str = "fuzz/seeds/";
 
 /// Extensions of files that hold code.
 const CODE: &[&str] = &["rs", "py", "sh", "js", "mjs"];
@@ -25,7 +28,7 @@ impl File {
 
 /// No tabs, no blanks at a line's end, no carriage returns; the last line ends.
 pub(super) fn blanks(tree: &Tree, found: &mut Vec<Finding>) {
-    for file in tree.files() {
+    for file in tree.files().iter().filter(|f| !f.path.starts_with(SEEDS)) {
         for (n, line) in file.lines() {
             if line.contains('\t') {
                 found.push(file.finding(n, "blanks", "indent and align with spaces, not tabs"));
@@ -116,10 +119,8 @@ pub(super) fn sleep(tree: &Tree, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether `line` calls a function whose name is `sleep` or begins or ends with it.
+/// Whether `line` calls a function that sleeps.
 fn calls_sleep(line: &str) -> bool {
-    line.match_indices("sleep").any(|(at, word)| {
-        let rest = line[at + word.len()..].trim_start_matches(is_word);
-        rest.starts_with('(')
-    })
+    const NAMES: &[&str] = &["sleep", "sleep_ms", "sleep_until"];
+    NAMES.iter().any(|name| words(line, name).any(|at| line[at + name.len()..].starts_with('(')))
 }
