@@ -13,7 +13,7 @@ const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
 const LINES_A_HEADING: i64 = 20;
 const HEADING: &str = "\
 ------- data ------ --------------------- load -------------------- - child -
-keys       mem      clients blocked requests            connections          
+keys       mem      clients blocked requests            connections         \x20
 ";
 
 /// Prints a line each interval, `-r` of them or for ever.
