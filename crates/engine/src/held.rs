@@ -69,6 +69,11 @@ impl<'s> Held<'s> {
         self.last = 0;
     }
 
+    /// Whether no stripe is held.
+    pub fn is_empty(&self) -> bool {
+        self.guards.is_empty()
+    }
+
     /// Whether the stripe of `key` is held.
     pub fn holds(&self, key: Key<'_>) -> bool {
         let stripe = self.store.stripe_of(key.hash);

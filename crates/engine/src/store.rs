@@ -211,25 +211,6 @@ impl Store {
         counts.map_or(0, |c| of(c).iter().map(|n| u64::from(n.load(Ordering::Relaxed))).sum())
     }
 
-    /// The mean time to live of the keys of `db` that have a deadline, in milliseconds; 0 when none has.
-    /// Takes the stripes one after another.
-    pub fn ttl_mean_ms(&self, db: u32, now_ms: i64) -> i64 {
-        let (mut sum, mut count) = (0i128, 0i128);
-        for stripe in 0..self.stripes() {
-            if let Some(table) = self.lock(stripe).table(db) {
-                sum += table.deadlines_sum();
-                count += i128::from(table.volatile());
-            }
-        }
-        let mean = sum.checked_div(count).unwrap_or(i128::from(now_ms)) - i128::from(now_ms);
-        i64::try_from(mean.max(0)).unwrap_or(i64::MAX)
-    }
-
-    /// Bytes of memory the tables of `db` take beyond the entries. Takes the stripes one after another.
-    pub fn overhead_bytes(&self, db: u32) -> usize {
-        (0..self.stripes()).filter_map(|s| Some(self.lock(s).table(db)?.overhead_bytes())).sum()
-    }
-
     // -- expiry -------------------------------------------------------------------------------
 
     /// Sets what wakes the worker of a group that sleeps past a deadline just set; only the first call counts.
