@@ -280,3 +280,105 @@ fn write(ctx: &mut Ctx<'_, '_>, operations: &[Operation], end: usize) -> Outcome
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::Rng;
+
+    use super::*;
+    use crate::testing::Client;
+
+    const TYPE: &str =
+        "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.";
+    const OFFSET: &str = "ERR bit offset is not an integer or out of range";
+
+    #[test]
+    fn what_is_put_is_got_again_and_nothing_else_changes() {
+        let mut rng = Rng::new(11);
+        for _ in 0..3000 {
+            let signed = rng.below(2) == 0;
+            let encoding = Encoding { signed, bits: 1 + rng.below(63 + u64::from(signed)) as u32 };
+            let offset = rng.below(100) as usize;
+            let field = Operation { action: Action::Get, encoding, offset, overflow: Overflow::Wrap };
+            let before: Vec<u8> = (0..30).map(|_| rng.next_u64() as u8).collect();
+            let mut after = before.clone();
+            let value = encoding.value(rng.next_u64());
+            field.put(&mut after, value);
+            assert_eq!(field.get(&after), value, "{field:?}");
+            let inside = offset..offset + encoding.bits as usize;
+            for bit in (0..before.len() * 8).filter(|bit| !inside.contains(bit)) {
+                assert_eq!(crate::bits::get(&after, bit), crate::bits::get(&before, bit), "{field:?} {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_behind_the_end_are_clear_and_reading_makes_nothing() {
+        Client::new().check(&[
+            ("BITFIELD a GET u8 0 GET i64 #5", "1) (integer) 0\n2) (integer) 0"),
+            ("EXISTS a", "(integer) 0"),
+            ("BITFIELD a", "(empty array)"),
+            ("SET a 1", "OK"),
+            ("BITFIELD_RO a GET u8 0 GET u8 4 GET u8 #1", "1) (integer) 49\n2) (integer) 16\n3) (integer) 0"),
+        ]);
+    }
+
+    #[test]
+    fn what_does_not_fit_wraps_stays_at_the_bound_or_fails() {
+        Client::new().check(&[
+            ("BITFIELD a SET u8 0 255 SET i8 8 127", "1) (integer) 0\n2) (integer) 0"),
+            ("BITFIELD a INCRBY u8 0 2 INCRBY i8 8 2", "1) (integer) 1\n2) (integer) -127"),
+            ("BITFIELD a OVERFLOW SAT INCRBY u8 0 -2 INCRBY i8 8 -2", "1) (integer) 0\n2) (integer) -128"),
+            ("BITFIELD a OVERFLOW FAIL INCRBY u8 0 -1 GET u8 0", "1) (nil)\n2) (integer) 0"),
+            (
+                "BITFIELD a OVERFLOW SAT SET u4 0 -1 OVERFLOW WRAP SET u4 0 17",
+                "1) (integer) 0\n2) (integer) 15",
+            ),
+            ("BITFIELD a SET i64 0 9223372036854775807", "1) (integer) 1188950301625810944"),
+            ("BITFIELD a INCRBY i64 0 1", "1) (integer) -9223372036854775808"),
+            ("BITFIELD a OVERFLOW SAT INCRBY i64 0 -1", "1) (integer) -9223372036854775808"),
+        ]);
+    }
+
+    #[test]
+    fn each_field_that_changes_is_counted() {
+        let mut client = Client::new();
+        let set = |line: &str, changes| (changes, vec!["setbit a".to_owned()], vec![line.to_owned()]);
+        let line = "BITFIELD a SET u8 0 1 SET u8 8 0";
+        assert_eq!(client.changes(line), set(line, 2));
+        assert_eq!(client.changes(line), (0, vec![], vec![]));
+        let line = "BITFIELD a SET u8 0 2 SET u8 8 0 GET u8 0";
+        assert_eq!(client.changes(line), set(line, 1));
+        // It fails, but makes the value longer.
+        let line = "BITFIELD a OVERFLOW FAIL SET u8 16 256";
+        assert_eq!(client.changes(line), set(line, 1));
+        client.check(&[("STRLEN a", "(integer) 3")]);
+    }
+
+    #[test]
+    fn operations_that_make_no_sense_are_refused() {
+        Client::new().check_errors(&[
+            ("BITFIELD a GET u8", "ERR syntax error"),
+            ("BITFIELD a SET u8 0", "ERR syntax error"),
+            ("BITFIELD a OVERFLOW", "ERR syntax error"),
+            ("BITFIELD a PUT u8 0", "ERR syntax error"),
+            ("BITFIELD a OVERFLOW NONE GET u8 0", "ERR Invalid OVERFLOW type specified"),
+            ("BITFIELD a GET u64 0", TYPE),
+            ("BITFIELD a GET i65 0", TYPE),
+            ("BITFIELD a GET u0 0", TYPE),
+            ("BITFIELD a GET U8 0", TYPE),
+            ("BITFIELD a GET x 0", TYPE),
+            ("BITFIELD a GET \"\" 0", TYPE),
+            ("BITFIELD a GET u8 -1", OFFSET),
+            ("BITFIELD a GET u8 #x", OFFSET),
+            ("BITFIELD a GET u8 #-1", OFFSET),
+            ("BITFIELD a GET u8 4294967296", OFFSET),
+            ("BITFIELD a GET u8 #536870912", OFFSET),
+            ("BITFIELD a GET u8 #9223372036854775807", OFFSET),
+            ("BITFIELD a SET u8 0 x", "ERR value is not an integer or out of range"),
+            ("BITFIELD a GET u8 0 SET u8 0 1 GET u64 0", TYPE),
+            ("BITFIELD_RO a SET u8 0 1", "ERR BITFIELD_RO only supports the GET subcommand"),
+            ("BITFIELD_RO a GET u8 0 INCRBY u8 0 1", "ERR BITFIELD_RO only supports the GET subcommand"),
+        ]);
+    }
+}

@@ -208,3 +208,111 @@ fn position(value: Str<'_>, wanted: bool, start: i64, end: Option<i64>, unit: Un
     bits::first(bytes, unit.bits(part), wanted)
         .or_else(|| (!wanted && end.is_none()).then_some(bytes.len() * 8))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Client;
+
+    const OFFSET: &str = "ERR bit offset is not an integer or out of range";
+    const BIT: &str = "ERR bit is not an integer or out of range";
+    const INTEGER: &str = "ERR value is not an integer or out of range";
+
+    #[test]
+    fn bits_out_of_bounds_are_refused() {
+        let mut client = Client::new();
+        client.check_errors(&[
+            ("SETBIT a -1 1", OFFSET),
+            ("SETBIT a x 1", OFFSET),
+            ("SETBIT a 4294967296 1", OFFSET),
+            ("SETBIT a 0 2", BIT),
+            ("SETBIT a 0 -1", BIT),
+            ("SETBIT a 0 x", BIT),
+            ("GETBIT a -1", OFFSET),
+            ("GETBIT a 4294967296", OFFSET),
+        ]);
+        client.check(&[("GETBIT a 4294967295", "(integer) 0"), ("EXISTS a", "(integer) 0")]);
+        client.host.bulk_bytes_max = Some(2);
+        client.check(&[("SETBIT a 15 1", "(integer) 0"), ("STRLEN a", "(integer) 2")]);
+        client.check_errors(&[("SETBIT a 16 1", OFFSET)]);
+    }
+
+    #[test]
+    fn only_what_changes_a_value_is_noted() {
+        let mut client = Client::new();
+        let noted = |line: &str| (1, vec!["setbit a".to_owned()], vec![line.to_owned()]);
+        assert_eq!(client.changes("SETBIT a 9 0"), noted("SETBIT a 9 0"));
+        assert_eq!(client.changes("SETBIT a 9 0"), (0, vec![], vec![]));
+        assert_eq!(client.changes("SETBIT a 9 1"), noted("SETBIT a 9 1"));
+        assert_eq!(client.changes("SETBIT a 16 0"), noted("SETBIT a 16 0"));
+    }
+
+    #[test]
+    fn bits_of_integers_are_bits_of_their_digits() {
+        Client::new().check(&[
+            ("SET a 12", "OK"),
+            ("BITCOUNT a", "(integer) 6"),
+            ("GETBIT a 2", "(integer) 1"),
+            ("BITPOS a 1", "(integer) 2"),
+            ("SETBIT a 15 1", "(integer) 0"),
+            ("GET a", "\"13\""),
+            ("OBJECT ENCODING a", "\"raw\""),
+        ]);
+    }
+
+    #[test]
+    fn parts_are_counted_in_bytes_or_bits() {
+        Client::new().check(&[
+            ("SET a foobar", "OK"),
+            ("BITCOUNT a -2 -1", "(integer) 7"),
+            ("BITCOUNT a 5 5 byte", "(integer) 4"),
+            ("BITCOUNT a -6 -7", "(integer) 0"),
+            ("BITCOUNT a 100 200", "(integer) 0"),
+            ("BITCOUNT a -1 -1 bit", "(integer) 0"),
+            ("BITCOUNT none 0 -1", "(integer) 0"),
+            ("BITPOS a 1 10 14 BIT", "(integer) 10"),
+            ("BITPOS a 0 -100 -200", "(integer) 0"),
+        ]);
+    }
+
+    #[test]
+    fn clear_bits_follow_a_value_that_is_read_to_its_end() {
+        Client::new().check(&[
+            ("SETRANGE a 2 x", "(integer) 3"),
+            ("BITFIELD a SET i24 0 -1", "1) (integer) 120"),
+            ("BITPOS a 0", "(integer) 24"),
+            ("BITPOS a 0 1", "(integer) 24"),
+            ("BITPOS a 0 0 -1", "(integer) -1"),
+            ("BITPOS a 0 3", "(integer) -1"),
+            ("BITPOS a 1 3", "(integer) -1"),
+            ("BITPOS none 0 5", "(integer) 0"),
+            ("BITPOS none 1", "(integer) -1"),
+        ]);
+    }
+
+    #[test]
+    fn wrong_parts_are_refused_whether_the_key_is_there_or_not() {
+        let mut client = Client::new();
+        client.send("SET a 1");
+        for key in ["a", "none"] {
+            for (rest, error) in [
+                ("0", "ERR syntax error"),
+                ("0 1 BITS", "ERR syntax error"),
+                ("0 1 BIT x", "ERR syntax error"),
+                ("x 1", INTEGER),
+                ("0 1.5", INTEGER),
+            ] {
+                client.check_errors(&[(&format!("BITCOUNT {key} {rest}"), error)]);
+            }
+            for (rest, error) in [
+                ("2", "ERR The bit argument must be 1 or 0."),
+                ("x", INTEGER),
+                ("0 x", INTEGER),
+                ("0 0 x", INTEGER),
+                ("0 0 x BITS", "ERR syntax error"),
+                ("0 0 1 BIT x", "ERR syntax error"),
+            ] {
+                client.check_errors(&[(&format!("BITPOS {key} {rest}"), error)]);
+            }
+        }
+    }
+}

@@ -161,3 +161,84 @@ fn combine(target: &mut [u8], other: &[u8], f: impl Fn(u8, u8) -> u8) {
         *target = f(*target, *other);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::Rng;
+    use resp::ArgsBuf;
+
+    use super::*;
+    use crate::testing::Client;
+
+    /// The bit in one place of the result, from the bits of the values there.
+    fn expected(operation: Operation, bits: &[bool]) -> bool {
+        let others = bits[1..].contains(&true);
+        let set = bits.iter().filter(|bit| **bit).count();
+        match operation {
+            Operation::And => set == bits.len(),
+            Operation::Or => set > 0,
+            Operation::Xor => set % 2 == 1,
+            Operation::Not => !bits[0],
+            Operation::Diff => bits[0] && !others,
+            Operation::Diff1 => !bits[0] && others,
+            Operation::AndOr => bits[0] && others,
+            Operation::One => set == 1,
+        }
+    }
+
+    #[test]
+    fn results_agree_with_going_bit_by_bit() {
+        let (mut rng, mut client) = (Rng::new(3), Client::new());
+        for round in 0..400 {
+            let (name, operation) = Operation::NAMES[round % 8];
+            let sources = if operation == Operation::Not { 1 } else { 2 + rng.below(4) as usize };
+            let values: Vec<Vec<u8>> =
+                (0..sources).map(|_| (0..rng.below(70)).map(|_| rng.next_u64() as u8).collect()).collect();
+            let mut request: Vec<Vec<u8>> = vec!["BITOP".into(), name.into(), "to".into()];
+            for (i, value) in values.iter().enumerate() {
+                let key = format!("from{i}").into_bytes();
+                let set: ArgsBuf = [b"SET".as_slice(), &key, value].iter().collect();
+                client.request(set.args());
+                request.push(key);
+            }
+            let len = values.iter().map(Vec::len).max().unwrap();
+            let request: ArgsBuf = request.iter().collect();
+            assert_eq!(client.request(request.args()), format!(":{len}\r\n").into_bytes());
+            for bit in 0..len * 8 {
+                let bits: Vec<bool> = values.iter().map(|value| crate::bits::get(value, bit)).collect();
+                let bit = client.show(&format!("GETBIT to {bit}"));
+                assert_eq!(
+                    bit,
+                    format!("(integer) {}", u8::from(expected(operation, &bits))),
+                    "{name} {bits:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_result_removes_the_key() {
+        let mut client = Client::new();
+        client.check(&[("SET a 1 EX 100", "OK"), ("SET b 2 EX 100", "OK")]);
+        let (changes, events, effects) = client.changes("BITOP AND a none none");
+        assert_eq!(
+            (changes, events.join(" "), effects.join(" ")),
+            (1, "del a".into(), "BITOP AND a none none".into())
+        );
+        assert_eq!(client.changes("BITOP NOT a none"), (0, vec![], vec![]));
+        let (changes, events, _) = client.changes("BITOP OR b b none");
+        assert_eq!((changes, events.join(" ")), (1, "set b".into()));
+        client.check(&[("TTL b", "(integer) -1"), ("OBJECT ENCODING b", "\"raw\"")]);
+    }
+
+    #[test]
+    fn wrong_numbers_of_values_are_refused() {
+        Client::new().check_errors(&[
+            ("BITOP NAND to a b", "ERR syntax error"),
+            ("BITOP NOT to a b", "ERR BITOP NOT must be called with a single source key."),
+            ("BITOP DIFF to a", "ERR BITOP DIFF must be called with at least two source keys."),
+            ("BITOP diff1 to a", "ERR BITOP DIFF1 must be called with at least two source keys."),
+            ("BITOP AndOr to a", "ERR BITOP ANDOR must be called with at least two source keys."),
+        ]);
+    }
+}

@@ -122,3 +122,77 @@ fn incrbyfloat(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.effect(&[b"SET", key.bytes(), after.as_bytes(), b"KEEPTTL"]);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Client;
+
+    #[test]
+    fn counters_stop_at_the_ends_of_64_bits() {
+        let mut client = Client::new();
+        const OVERFLOW: &str = "ERR increment or decrement would overflow";
+        client.check(&[("SET max 9223372036854775807", "OK"), ("SET min -9223372036854775808", "OK")]);
+        client.check_errors(&[
+            ("INCR max", OVERFLOW),
+            ("INCRBY max 1", OVERFLOW),
+            ("DECRBY max -1", OVERFLOW),
+            ("DECR min", OVERFLOW),
+            ("INCRBY min -1", OVERFLOW),
+            ("DECRBY none -9223372036854775808", "ERR decrement would overflow"),
+        ]);
+        client.check(&[("INCRBY max -9223372036854775807", "(integer) 0"), ("DECR none", "(integer) -1")]);
+    }
+
+    #[test]
+    fn what_is_no_integer_is_not_counted() {
+        const INTEGER: &str = "ERR value is not an integer or out of range";
+        let mut client = Client::new();
+        client.check(&[("SET a 1.0", "OK"), ("SET b \" 1\"", "OK"), ("SET c 9223372036854775808", "OK")]);
+        client.check_errors(&[
+            ("INCR a", INTEGER),
+            ("INCR b", INTEGER),
+            ("DECRBY c 1", INTEGER),
+            ("INCRBY none 1.0", INTEGER),
+            ("INCRBY none +1", INTEGER),
+            ("DECRBY none 01", INTEGER),
+        ]);
+    }
+
+    #[test]
+    fn counting_keeps_the_deadline() {
+        let mut client = Client::new();
+        client.check(&[
+            ("SET a 1 EX 100", "OK"),
+            ("INCR a", "(integer) 2"),
+            ("INCRBYFLOAT a 0.5", "\"2.5\""),
+            ("TTL a", "(integer) 100"),
+        ]);
+        let (changes, events, effects) = client.changes("DECRBY b 2");
+        assert_eq!(
+            (changes, events.join(" "), effects.join(" ")),
+            (1, "incrby b".into(), "DECRBY b 2".into())
+        );
+    }
+
+    #[test]
+    fn sums_of_floats_are_logged_as_they_are() {
+        let mut client = Client::new();
+        client.send("SET a 10");
+        let (changes, events, effects) = client.changes("INCRBYFLOAT a 0.1");
+        assert_eq!((changes, events.join(" ")), (1, "incrbyfloat a".into()));
+        assert_eq!(effects, ["SET a 10.1 KEEPTTL"]);
+        client.check(&[
+            ("INCRBYFLOAT a -9.1", "\"1\""),
+            ("OBJECT ENCODING a", "\"embstr\""),
+            ("INCR a", "(integer) 2"),
+            ("OBJECT ENCODING a", "\"int\""),
+            ("SET text 1x", "OK"),
+        ]);
+        client.check_errors(&[
+            ("INCRBYFLOAT a x", "ERR value is not a valid float"),
+            ("INCRBYFLOAT text 1", "ERR value is not a valid float"),
+            ("INCRBYFLOAT a nan", "ERR value is not a valid float"),
+            ("INCRBYFLOAT a -inf", "ERR increment would produce NaN or Infinity"),
+        ]);
+    }
+}

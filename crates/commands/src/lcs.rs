@@ -260,3 +260,94 @@ impl Places {
         &self.bits[self.row_of[usize::from(byte)] * self.words..][..self.words]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::Rng;
+
+    use super::*;
+    use crate::testing::Client;
+
+    /// Places of a longest common subsequence, from its end, by the table of lengths itself.
+    fn by_lengths(a: &[u8], b: &[u8]) -> Vec<(usize, usize)> {
+        let mut lens = vec![vec![0; b.len() + 1]; a.len() + 1];
+        for i in 1..=a.len() {
+            for j in 1..=b.len() {
+                lens[i][j] = if a[i - 1] == b[j - 1] {
+                    lens[i - 1][j - 1] + 1
+                } else {
+                    lens[i - 1][j].max(lens[i][j - 1])
+                };
+            }
+        }
+        let (mut i, mut j, mut places) = (a.len(), b.len(), Vec::new());
+        while i > 0 && j > 0 {
+            if a[i - 1] == b[j - 1] {
+                (i, j) = (i - 1, j - 1);
+                places.push((i, j));
+            } else if lens[i - 1][j] > lens[i][j - 1] {
+                i -= 1;
+            } else {
+                j -= 1;
+            }
+        }
+        places
+    }
+
+    #[test]
+    fn bits_find_what_lengths_find() {
+        let mut rng = Rng::new(5);
+        for _ in 0..2000 {
+            let letters = 1 + rng.below(6);
+            let mut text = |max| -> Vec<u8> {
+                let len = rng.below(max);
+                (0..len).map(|_| b'a' + rng.below(letters) as u8).collect()
+            };
+            let (a, b) = (text(90), text(220));
+            let expected = by_lengths(&a, &b);
+            let table = Table::new(&a, &b, true);
+            assert_eq!(table.matches().collect::<Vec<_>>(), expected);
+            assert_eq!(table.len(), expected.len() as u64);
+            assert_eq!(Table::new(&a, &b, false).len(), expected.len() as u64);
+        }
+    }
+
+    #[test]
+    fn places_are_runs_from_the_end() {
+        let mut client = Client::new();
+        client.send("MSET a ohmytext b mynewtext");
+        let text =
+            "1) 1) 1) (integer) 4\n         2) (integer) 7\n      2) 1) (integer) 5\n         2) (integer) 8";
+        let my =
+            "2) 1) 1) (integer) 2\n         2) (integer) 3\n      2) 1) (integer) 0\n         2) (integer) 1";
+        client.check(&[
+            ("LCS a b IDX", &format!("1) \"matches\"\n2) {text}\n   {my}\n3) \"len\"\n4) (integer) 6")),
+            (
+                "LCS a b IDX MINMATCHLEN 3 WITHMATCHLEN",
+                &format!("1) \"matches\"\n2) {text}\n      3) (integer) 4\n3) \"len\"\n4) (integer) 6"),
+            ),
+            ("LCS a none IDX", "1) \"matches\"\n2) (empty array)\n3) \"len\"\n4) (integer) 0"),
+            ("LCS a none", "\"\""),
+            ("LCS a a MINMATCHLEN -5", "\"ohmytext\""),
+        ]);
+    }
+
+    #[test]
+    fn options_that_make_no_sense_and_long_values_are_refused() {
+        let mut client = Client::new();
+        client.send("MSET a 12345 b 123456");
+        client.check_errors(&[
+            ("LCS a b FAST", "ERR syntax error"),
+            ("LCS a b MINMATCHLEN", "ERR syntax error"),
+            ("LCS a b MINMATCHLEN x", "ERR value is not an integer or out of range"),
+            ("LCS a b LEN IDX", "ERR If you want both the length and indexes, please just use IDX."),
+        ]);
+        client.host.bulk_bytes_max = Some(6 * 7 * 4);
+        client.check(&[("LCS a b", "\"12345\"")]);
+        client.host.bulk_bytes_max = Some(6 * 7 * 4 - 1);
+        client.check_errors(&[(
+            "LCS a b LEN",
+            "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
+        )]);
+    }
+}

@@ -333,3 +333,112 @@ pub(crate) fn remove(ctx: &mut Ctx<'_, '_>, key: Key<'_>) {
     ctx.changed(EventClass::Generic, "del", key.bytes());
     ctx.effect(&[b"DEL", key.bytes()]);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Client, NOW_MS};
+
+    const INTEGER: &str = "ERR value is not an integer or out of range";
+
+    #[test]
+    fn set_keeps_or_drops_the_deadline_as_asked() {
+        Client::new().check(&[
+            ("SET a 1 EX 100", "OK"),
+            ("SET a 2 KEEPTTL", "OK"),
+            ("TTL a", "(integer) 100"),
+            ("SET a 3", "OK"),
+            ("TTL a", "(integer) -1"),
+            ("SET a 4 PX 1500 PX 2500", "OK"),
+            ("PTTL a", "(integer) 2500"),
+            ("SET a 5 pxat 1", "OK"),
+            ("EXISTS a", "(integer) 0"),
+        ]);
+    }
+
+    #[test]
+    fn set_replies_with_the_old_value_when_asked() {
+        Client::new().check(&[
+            ("SET a 1 GET", "(nil)"),
+            ("SET a 2 NX GET", "\"1\""),
+            ("SET a 3 GET XX get", "\"1\""),
+            ("SET b 1 XX GET", "(nil)"),
+            ("MGET a b", "1) \"3\"\n2) (nil)"),
+        ]);
+    }
+
+    #[test]
+    fn options_that_make_no_sense_are_refused() {
+        let mut client = Client::new();
+        let expire = |command| format!("ERR invalid expire time in '{command}' command");
+        let (set, setex, psetex, getex) = (expire("set"), expire("setex"), expire("psetex"), expire("getex"));
+        client.send("SET a 1");
+        client.check_errors(&[
+            ("SET a 2 EX", "ERR syntax error"),
+            ("SET a 2 EX 10 PX 10", "ERR syntax error"),
+            ("SET a 2 KEEPTTL EXAT 10", "ERR syntax error"),
+            ("SET a 2 PERSIST", "ERR syntax error"),
+            ("SET a 2 NOW", "ERR syntax error"),
+            ("SET a 2 EX 0", &set),
+            ("SET a 2 NX EX -1", &set),
+            ("SET a 2 EX 9223372036854775807", &set),
+            ("SET a 2 PX 9223372036854775807", &set),
+            ("SET a 2 EX 1.5", INTEGER),
+            ("SETEX a 0 2", &setex),
+            ("SETEX a x 2", INTEGER),
+            ("PSETEX a -1 2", &psetex),
+            ("GETEX a EX 0", &getex),
+            ("GETEX a EX x", INTEGER),
+            ("GETEX a KEEPTTL", "ERR syntax error"),
+            ("GETEX a PERSIST EX 1", "ERR syntax error"),
+            ("GETEX a NX", "ERR syntax error"),
+        ]);
+        // A key that is not there has no time that could be wrong.
+        client.check(&[("GETEX none EX 0", "(nil)"), ("GET a", "\"1\"")]);
+    }
+
+    #[test]
+    fn relative_times_are_logged_as_moments() {
+        let mut client = Client::new();
+        let at = |time_ms: i64| format!("SET a 1 PXAT {}", NOW_MS + time_ms);
+        let events = || vec!["set a".to_owned(), "expire a".to_owned()];
+        for line in
+            ["SET a 1 EX 10", "SET a 1 PX 10000 GET", "SET a 1 XX EX 10", "SETEX a 10 1", "PSETEX a 10000 1"]
+        {
+            assert_eq!(client.changes(line), (1, events(), vec![at(10_000)]), "{line}");
+        }
+        let exact = format!("SET a 1 NX PXAT {}", NOW_MS + 5);
+        client.send("DEL a");
+        assert_eq!(client.changes(&exact), (1, events(), vec![exact.clone()]));
+    }
+
+    #[test]
+    fn what_has_no_time_is_logged_plainly() {
+        let mut client = Client::new();
+        let set = |line: &str| (1, vec!["set a".to_owned()], vec![line.to_owned()]);
+        assert_eq!(client.changes("SET a 1"), set("SET a 1"));
+        assert_eq!(client.changes("SET a 1 XX"), set("SET a 1 XX"));
+        assert_eq!(client.changes("SET a get GET KEEPTTL"), set("SET a get KEEPTTL"));
+        assert_eq!(client.changes("GETSET a 2"), set("SET a 2"));
+        assert_eq!(client.changes("SETNX a 3"), (0, vec![], vec![]));
+        assert_eq!(client.changes("SET a 3 NX"), (0, vec![], vec![]));
+        assert_eq!(client.changes("GETDEL a"), (1, vec!["del a".into()], vec!["DEL a".into()]));
+        assert_eq!(client.changes("GETDEL a"), (0, vec![], vec![]));
+    }
+
+    #[test]
+    fn getex_is_logged_as_what_it_does_to_the_deadline() {
+        let mut client = Client::new();
+        client.send("SET a 1");
+        let moment = format!("PEXPIREAT a {}", NOW_MS + 10_000);
+        assert_eq!(client.changes("GETEX a"), (0, vec![], vec![]));
+        assert_eq!(client.changes("GETEX a PERSIST"), (0, vec![], vec![]));
+        assert_eq!(client.changes("GETEX a EX 10"), (1, vec!["expire a".into()], vec![moment]));
+        assert_eq!(
+            client.changes("GETEX a PERSIST"),
+            (1, vec!["persist a".into()], vec!["PERSIST a".into()])
+        );
+        assert_eq!(client.show("GETEX a EXAT 1"), "\"1\"");
+        client.send("SET a 1");
+        assert_eq!(client.changes("GETEX a PXAT 1"), (1, vec!["del a".into()], vec!["DEL a".into()]));
+    }
+}

@@ -188,7 +188,7 @@ fn delex(ctx: &mut Ctx<'_, '_>) -> Outcome {
 static DELIFEQ: Command = Command {
     name: "delifeq",
     arity: 3,
-    flags: flags::WRITE,
+    flags: flags::WRITE | flags::FAST,
     keys: &[KeySpec::one(1, "RM access delete")],
     run: delifeq,
     summary: "Removes a key when its value is the one given.",
@@ -206,4 +206,77 @@ fn delifeq(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     ctx.reply.int(i64::from(holds));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Client;
+
+    #[test]
+    fn digests_are_those_of_xxh3() {
+        let mut client = Client::new();
+        client.check(&[
+            ("SET empty \"\"", "OK"),
+            ("DIGEST empty", "\"2d06800538d394c2\""),
+            ("SET integer 12345", "OK"),
+            ("SET same \"12345\"", "OK"),
+        ]);
+        assert_eq!(client.show("DIGEST integer"), client.show("DIGEST same"));
+        // The longest inputs of the short forms of the hash, and the first of the long one.
+        for len in [16, 128, 240, 241] {
+            let text = "x".repeat(len);
+            let expected = format!("\"{:016x}\"", XxHash3_64::oneshot(text.as_bytes()));
+            client.check(&[(&format!("SET a {text}"), "OK"), ("DIGEST a", &expected)]);
+        }
+    }
+
+    #[test]
+    fn set_looks_at_the_value_it_takes_the_place_of() {
+        let mut client = Client::new();
+        client.check(&[
+            ("SET a 1 IFEQ 1", "(nil)"),
+            ("SET a 1 IFDEQ 0123456789abcdef", "(nil)"),
+            ("SET a hello IFNE 1", "OK"),
+            ("SET b hello IFDNE 0123456789abcdef", "OK"),
+            ("SET a 2 IFNE hello", "(nil)"),
+            ("SET a 2 IFDNE 9555E8555C62DCFD", "(nil)"),
+            ("SET a 12 IFDEQ 9555e8555c62dcfd", "OK"),
+            ("SET a 3 IFEQ 2 GET", "\"12\""),
+            ("SET a 3 IFEQ 0 IFEQ 12 EX 5", "OK"),
+            ("TTL a", "(integer) 5"),
+        ]);
+        assert_eq!(client.changes("SET a 4 IFEQ 3 KEEPTTL").2, ["SET a 4 KEEPTTL"]);
+        assert_eq!(client.changes("SET a 5 IFEQ 3"), (0, vec![], vec![]));
+    }
+
+    #[test]
+    fn conditions_that_make_no_sense_are_refused() {
+        let mut client = Client::new();
+        client.send("SET a 1");
+        client.check_errors(&[
+            ("SET a 2 IFEQ", "ERR syntax error"),
+            ("SET a 2 IFEQ 1 IFNE 2", "ERR syntax error"),
+            ("SET a 2 NX IFEQ 1", "ERR syntax error"),
+            ("SET a 2 IFDNE 1 XX", "ERR syntax error"),
+            ("SET a 2 NX XX", "ERR syntax error"),
+            ("SET a 2 IFDEQ 0123", "ERR must be exactly 16 hexadecimal characters"),
+            ("DELEX a IFDNE 0123456789abcdef0", "ERR must be exactly 16 hexadecimal characters"),
+            ("DELEX a IF 1", "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE"),
+            ("DELEX a NX 1", "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE"),
+            ("DELEX a IFEQ", "ERR wrong number of arguments for 'delex' command"),
+            ("DELEX none IFEQ 1 2", "ERR wrong number of arguments for 'delex' command"),
+        ]);
+        client.check(&[("DELEX none IF 1", "(integer) 0"), ("GET a", "\"1\"")]);
+    }
+
+    #[test]
+    fn removals_are_logged_as_removals() {
+        let mut client = Client::new();
+        for line in ["DELEX a", "DELEX a IFEQ 1", "DELEX a IFDNE 0123456789abcdef", "DELIFEQ a 1"] {
+            client.send("SET a 1");
+            assert_eq!(client.changes(line), (1, vec!["del a".into()], vec!["DEL a".into()]), "{line}");
+            assert_eq!(client.changes(line), (0, vec![], vec![]), "{line}");
+        }
+    }
 }

@@ -191,3 +191,51 @@ impl<'a> SharedOptions<'a> {
         if options.condition.compares() { Err(Error::Syntax) } else { Ok(options) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Client, NOW_MS};
+
+    #[test]
+    fn what_cannot_be_done_whole_is_not_begun() {
+        let mut client = Client::new();
+        client.check_errors(&[
+            ("MSET a 1 b", "ERR wrong number of arguments for 'mset' command"),
+            ("MSETNX a 1 b", "ERR wrong number of arguments for 'msetnx' command"),
+            ("MSETEX 0 a 1", "ERR invalid numkeys value"),
+            ("MSETEX x a 1", "ERR invalid numkeys value"),
+            ("MSETEX 2147483648 a 1", "ERR invalid numkeys value"),
+            ("MSETEX 2 a 1", "ERR wrong number of key-value pairs"),
+            ("MSETEX 1 a 1 b 2", "ERR syntax error"),
+            ("MSETEX 1 a 1 NX XX", "ERR syntax error"),
+            ("MSETEX 1 a 1 IFEQ 1", "ERR syntax error"),
+            ("MSETEX 1 a 1 GET", "ERR syntax error"),
+            ("MSETEX 1 a 1 EX 1 KEEPTTL", "ERR syntax error"),
+            ("MSETEX 1 a 1 EX 0", "ERR invalid expire time in 'msetex' command"),
+            ("MSETEX 1 a 1 PX x", "ERR value is not an integer or out of range"),
+        ]);
+        client.check(&[("MSETNX a 1 a 2", "(integer) 1"), ("MSETNX b 1 a 3", "(integer) 0")]);
+        client.check(&[("MSETEX 2 a 3 b 3 XX", "(integer) 0"), ("MGET a b", "1) \"2\"\n2) (nil)")]);
+    }
+
+    #[test]
+    fn every_key_is_a_change_and_the_request_one_effect() {
+        let mut client = Client::new();
+        let set = || vec!["set a".to_owned(), "set b".to_owned()];
+        assert_eq!(client.changes("MSET a 1 b 2"), (2, set(), vec!["MSET a 1 b 2".into()]));
+        assert_eq!(client.changes("MSETNX a 1 b 2"), (0, vec![], vec![]));
+        let both = client.changes("MSETEX 2 a 1 b 2 XX");
+        assert_eq!(both, (2, set(), vec!["MSETEX 2 a 1 b 2 XX".into()]));
+        assert_eq!(client.changes("MSETEX 1 a 1 NX EX 1"), (0, vec![], vec![]));
+    }
+
+    #[test]
+    fn msetex_is_logged_with_a_moment() {
+        let mut client = Client::new();
+        let (changes, events, effects) = client.changes("MSETEX 2 a 1 b 2 EX 10 NX");
+        assert_eq!((changes, events.join(" ")), (2, "expire a set a expire b set b".into()));
+        assert_eq!(effects, [format!("MSETEX 2 a 1 b 2 PXAT {}", NOW_MS + 10_000)]);
+        client.check(&[("MSETEX 1 a 3 KEEPTTL", "(integer) 1"), ("TTL a", "(integer) 10")]);
+        client.check(&[("MSETEX 1 b 3", "(integer) 1"), ("TTL b", "(integer) -1")]);
+    }
+}

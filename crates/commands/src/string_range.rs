@@ -148,3 +148,90 @@ fn setrange(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.reply.int(len as i64);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Client;
+
+    #[test]
+    fn places_count_from_both_ends() {
+        for (start, end, expected) in [
+            (0, -1, Some((0, 4))),
+            (-3, -2, Some((2, 3))),
+            (-100, 100, Some((0, 4))),
+            (0, -100, Some((0, 0))),
+            (-100, -99, Some((0, 0))),
+            (-99, -100, None),
+            (1, -100, None),
+            (5, 9, None),
+            (3, 2, None),
+            (i64::MIN, i64::MAX, Some((0, 4))),
+        ] {
+            assert_eq!(range(start, end, 5), expected, "{start} {end}");
+        }
+        assert_eq!(range(0, -1, 0), None);
+        assert_eq!(clamped_range(-99, -100, 5), Some((0, 0)));
+    }
+
+    #[test]
+    fn parts_of_integers_are_parts_of_their_digits() {
+        Client::new().check(&[
+            ("SET a -1234", "OK"),
+            ("GETRANGE a 0 1", "\"-1\""),
+            ("STRLEN a", "(integer) 5"),
+            ("SETRANGE a 0 \"\"", "(integer) 5"),
+            ("OBJECT ENCODING a", "\"int\""),
+            ("SETRANGE a 1 9", "(integer) 5"),
+            ("OBJECT ENCODING a", "\"raw\""),
+            ("APPEND a 5", "(integer) 6"),
+            ("INCR a", "(integer) -92344"),
+            ("GETRANGE none 0 -1", "\"\""),
+        ]);
+    }
+
+    #[test]
+    fn gaps_are_filled_and_nothing_is_made_of_nothing() {
+        let mut client = Client::new();
+        client.check(&[
+            ("SETRANGE a 3 \"\"", "(integer) 0"),
+            ("EXISTS a", "(integer) 0"),
+            ("SETRANGE a 3 x", "(integer) 4"),
+            ("GET a", "\"\\x00\\x00\\x00x\""),
+            ("APPEND b \"\"", "(integer) 0"),
+            ("EXISTS b", "(integer) 1"),
+        ]);
+        assert_eq!(client.changes("SETRANGE a 0 \"\""), (0, vec![], vec![]));
+        let (changes, events, effects) = client.changes("SETRANGE a 0 y");
+        assert_eq!(
+            (changes, events.join(" "), effects.join(" ")),
+            (1, "setrange a".into(), "SETRANGE a 0 y".into())
+        );
+        let (changes, events, effects) = client.changes("APPEND a z");
+        assert_eq!(
+            (changes, events.join(" "), effects.join(" ")),
+            (1, "append a".into(), "APPEND a z".into())
+        );
+    }
+
+    #[test]
+    fn parts_out_of_bounds_are_refused() {
+        const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+        const INTEGER: &str = "ERR value is not an integer or out of range";
+        let mut client = Client::new();
+        client.send("SET a hello");
+        client.check_errors(&[
+            ("SETRANGE a -1 x", "ERR offset is out of range"),
+            ("SETRANGE a x x", INTEGER),
+            ("SETRANGE a 536870912 x", TOO_LONG),
+            ("SETRANGE none 536870911 xy", TOO_LONG),
+            ("SETRANGE a 9223372036854775807 x", TOO_LONG),
+            ("GETRANGE a x 1", INTEGER),
+            ("GETRANGE a 1 9223372036854775808", INTEGER),
+            ("SUBSTR a 0 x", INTEGER),
+        ]);
+        client.host.bulk_bytes_max = Some(8);
+        client.check_errors(&[("APPEND a 1234", TOO_LONG)]);
+        client.check(&[("APPEND a 123", "(integer) 8")]);
+    }
+}

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use engine::{Options, Store, Turn};
+use engine::{Event, EventClass, Options, Store, Turn};
 use resp::{Args, Decoder, Reply, Value, split_line};
 
 use crate::error::Error;
@@ -20,6 +20,8 @@ pub const NOW_MS: i64 = 1_700_000_000_000;
 pub struct TestHost {
     /// The default user's password.
     pub password: Option<&'static [u8]>,
+    /// Bytes a value may have at most, when not 512 MB.
+    pub bulk_bytes_max: Option<usize>,
     /// Other connected clients.
     pub others: Vec<ClientInfo>,
     /// Calls that change something, in order.
@@ -34,7 +36,7 @@ impl TestHost {
 
 impl Host for TestHost {
     fn bulk_bytes_max(&self) -> usize {
-        512 << 20
+        self.bulk_bytes_max.unwrap_or(512 << 20)
     }
 
     fn now_us(&self) -> i64 {
@@ -208,10 +210,56 @@ impl Client {
         }
     }
 
+    /// Checks that each line's reply is shown as stands beside it.
+    pub fn check(&mut self, dialogue: &[(&str, &str)]) {
+        for (line, expected) in dialogue {
+            assert_eq!(self.show(line), *expected, "> {line}");
+        }
+    }
+
+    /// Checks that each line is refused with the error beside it, and changes nothing.
+    pub fn check_errors(&mut self, refused: &[(&str, &str)]) {
+        for (line, expected) in refused {
+            let dirty = self.turn.dirty;
+            assert_eq!(self.show(line), format!("(error) {expected}"), "> {line}");
+            assert_eq!(self.turn.dirty, dirty, "> {line}");
+        }
+    }
+
+    /// The changes that `line` makes: how many, their events (`set a`), and their effects (`SET a 1`, parted by
+    /// spaces).
+    pub fn changes(&mut self, line: &str) -> (u64, Vec<String>, Vec<String>) {
+        self.turn.log = true;
+        self.turn.events_wanted = !(EventClass::New as u32 | EventClass::KeyMiss as u32);
+        self.turn.take_effects();
+        self.turn.events.clear();
+        let dirty = self.turn.dirty;
+        self.send(line);
+        let event = |e: Event| format!("{} {}", e.name, String::from_utf8_lossy(&e.key));
+        let events = self.turn.events.drain(..).map(event).collect();
+        (self.turn.dirty - dirty, events, requests(&self.turn.take_effects()))
+    }
+
     /// What was asked of the process since the last call.
     pub fn calls(&mut self) -> Vec<String> {
         std::mem::take(self.host.calls.get_mut().unwrap())
     }
+}
+
+/// The requests in `bytes`, but for SELECT, each as its arguments parted by spaces.
+fn requests(bytes: &[u8]) -> Vec<String> {
+    let mut decoder = Decoder::new();
+    decoder.feed(bytes);
+    let mut requests = Vec::new();
+    while let Some(Value::Array(args)) = decoder.next().unwrap() {
+        let word = |arg: &Value| match arg {
+            Value::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            other => panic!("{other:?} in a request"),
+        };
+        requests.push(args.iter().map(word).collect::<Vec<_>>().join(" "));
+    }
+    requests.retain(|request| !request.starts_with("SELECT "));
+    requests
 }
 
 /// Another client, connected a while ago.
