@@ -5,6 +5,7 @@
 //! What commands there are, the server says ([`catalog`]), so that the client fits any server of the protocol.
 
 mod address;
+pub mod bench;
 mod catalog;
 mod command;
 mod connection;
