@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::config::{self, ConfigStore, Settings};
+use crate::descriptors::make_room;
 use crate::process::{self, PidFile};
 use crate::{log, run};
 
@@ -38,9 +39,32 @@ fn prepare(args: impl IntoIterator<Item = OsString>) -> Result<Arc<ConfigStore>,
         )
     })?;
     notes.iter().for_each(|note| tracing::info!("{note}"));
+    make_room_for_clients(&config, &settings)?;
     set_background_purging(&settings)?;
     config.on_change(&["jemalloc-bg-thread"], Box::new(|_, new| set_background_purging(new)));
     Ok(config)
+}
+
+/// Lowers `maxclients` to what the system has room for, and lets CONFIG SET not pass that either.
+fn make_room_for_clients(config: &ConfigStore, settings: &Settings) -> Result<(), String> {
+    let room = make_room(settings.maxclients, settings.io_threads.0);
+    if room < settings.maxclients {
+        tracing::warn!(
+            "The system has room for {room} clients, not for the {} of maxclients: see 'ulimit -n'.",
+            settings.maxclients
+        );
+        config.set(&[(b"maxclients", room.to_string().as_bytes())], true).map_err(|e| e.to_string())?;
+    }
+    config.on_change(
+        &["maxclients"],
+        Box::new(|_, new| match make_room(new.maxclients, new.io_threads.0) {
+            room if room < new.maxclients => Err(format!(
+                "The operating system is not able to handle the specified number of clients, try with {room}"
+            )),
+            _ => Ok(()),
+        }),
+    );
+    Ok(())
 }
 
 /// Lets a thread of the allocator give freed memory back to the system, also while the server is idle.

@@ -7,6 +7,7 @@ pub mod clients;
 mod clock;
 pub mod config;
 mod connection;
+mod descriptors;
 mod dispatch;
 pub mod histogram;
 mod launch;
