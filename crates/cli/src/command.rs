@@ -1,7 +1,7 @@
 //! One command of the user's: sent, answered, printed; streams of messages; redirections.
 
+use std::io;
 use std::time::Duration;
-use std::{io, thread};
 
 use resp::Value;
 
@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::connection::{Connection, Lost};
 use crate::failure::Failure;
 use crate::output::{self, Tone};
+use crate::pace::rest;
 use crate::session::Session;
 
 /// Most redirections of one command; a cluster in order needs two.
@@ -110,7 +111,7 @@ impl Session {
         self.interruptible(|session| {
             match &session.interrupts {
                 Some(interrupts) if session.is_connected() => interrupts.pause(interval),
-                _ => thread::sleep(interval),
+                _ => rest(interval),
             }
             Ok(())
         })

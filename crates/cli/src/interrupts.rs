@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::connection::Stream;
-
-/// A shell's status for a program that SIGINT ended.
-const EXIT_STATUS: i32 = 130;
 
 /// What Ctrl-C does now.
 #[derive(Debug)]
@@ -61,7 +59,8 @@ impl Interrupts {
         let mut target = self.shared.target();
         match &*target {
             Target::Command(stream) => stream.shutdown(),
-            Target::Program | Target::Interrupted => std::process::exit(EXIT_STATUS),
+            // It does not return but in a process that ignores SIGINT.
+            Target::Program | Target::Interrupted => drop(emulate_default_handler(SIGINT)),
         }
         *target = Target::Interrupted;
         self.shared.pressed.notify_all();

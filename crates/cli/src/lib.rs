@@ -16,6 +16,7 @@ mod modes;
 mod oneshot;
 mod options;
 mod output;
+mod pace;
 mod repl;
 mod session;
 mod syntax;

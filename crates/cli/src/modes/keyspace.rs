@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+
 use std::time::Duration;
 
 use resp::Value;
@@ -12,6 +12,7 @@ use signal_hook::consts::SIGINT;
 
 use crate::failure::Failure;
 use crate::options::Options;
+use crate::pace::rest;
 use crate::session::Session;
 use crate::words;
 
@@ -113,7 +114,7 @@ impl Survey {
             return Ok(None);
         }
         if self.parts > 0 && self.parts.is_multiple_of(PARTS_BETWEEN_PAUSES) && !self.interval.is_zero() {
-            thread::sleep(self.interval);
+            rest(self.interval);
         }
         self.parts += 1;
         let keys = self.walk.next(session)?;
@@ -137,7 +138,7 @@ impl Survey {
 fn stop_on_interrupt() -> io::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     // In this order: the first Ctrl-C finds the flag unset here, and sets it there.
-    signal_hook::flag::register_conditional_shutdown(SIGINT, 1, Arc::clone(&flag))?;
+    signal_hook::flag::register_conditional_default(SIGINT, Arc::clone(&flag))?;
     signal_hook::flag::register(SIGINT, Arc::clone(&flag))?;
     Ok(flag)
 }

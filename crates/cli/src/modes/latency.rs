@@ -1,12 +1,13 @@
 //! `--latency` and `--latency-history`: how long PING takes; `--intrinsic-latency`: how long nothing takes.
 
 use std::hint::black_box;
-use std::thread;
+
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::output::{self, Format};
+use crate::pace::rest;
 use crate::session::Session;
 
 /// Between two samples.
@@ -79,7 +80,7 @@ pub(crate) fn run(session: &mut Session, options: &Options, history: bool) -> Re
             samples = Samples::default();
             start = Instant::now();
         }
-        thread::sleep(SAMPLE_INTERVAL);
+        rest(SAMPLE_INTERVAL);
     }
 }
 

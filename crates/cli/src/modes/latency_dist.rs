@@ -2,13 +2,13 @@
 //!
 //! A row has a cell for each range of latencies; the more samples fell there, the warmer its colour.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::modes::latency::{SAMPLE_INTERVAL, sample};
 use crate::options::Options;
 use crate::output;
+use crate::pace::rest;
 use crate::session::Session;
 
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
@@ -64,7 +64,7 @@ pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failur
         let mut counts = [0; RANGES.len()];
         while start.elapsed() < interval {
             counts[range(sample(session)?)] += 1;
-            thread::sleep(SAMPLE_INTERVAL);
+            rest(SAMPLE_INTERVAL);
         }
         output::print(spectrum(&counts).as_bytes())?;
     }

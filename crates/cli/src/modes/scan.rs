@@ -1,13 +1,12 @@
 //! `--scan`: the names of all keys, one a line.
 
-use std::thread;
-
 use resp::Value;
 
 use crate::failure::Failure;
 use crate::modes::keyspace::Walk;
 use crate::options::Options;
 use crate::output;
+use crate::pace::rest;
 use crate::session::Session;
 
 /// Prints the keys that `options` choose, each in the chosen form.
@@ -20,7 +19,7 @@ pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failur
             keys.into_iter().flat_map(|key| session.style.render(&Value::Bulk(key), false)).collect();
         output::print(&lines)?;
         if let Some(interval) = options.interval {
-            thread::sleep(interval);
+            rest(interval);
         }
     }
     Ok(())

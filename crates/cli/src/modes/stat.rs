@@ -1,11 +1,11 @@
 //! `--stat`: a line about the server each second.
 
-use std::thread;
 use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::output;
+use crate::pace::rest;
 use crate::session::Session;
 
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failur
     let mut line = 0;
     while lines < 0 || line < lines {
         if line > 0 {
-            thread::sleep(interval);
+            rest(interval);
         }
         let reply = session.ask(&["INFO"])?;
         let Some(info) = reply.as_bytes() else {
