@@ -53,8 +53,9 @@ pub(crate) fn on_terminal(session: &mut Session, interval: Duration) -> Result<(
             line => {
                 let start = Instant::now();
                 let ran = run(session, line, interval);
+                let slow = ran.is_ok() && start.elapsed() >= SLOW;
                 after(session, ran)?;
-                if start.elapsed() >= SLOW && session.style.format == Format::Text {
+                if slow && session.style.format == Format::Text {
                     output::print(format!("({:.2}s)\n", start.elapsed().as_secs_f64()).as_bytes())?;
                 }
             }
