@@ -42,12 +42,9 @@ pub(crate) fn run(
     let (last, sent) = (word.clone(), Arc::clone(&all_sent));
     // Not joined: it may be waiting for input that never comes when the connection has ended already.
     thread::Builder::new().name("sender".to_owned()).spawn(move || {
-        match send(input, &mut stream, &last) {
-            Ok(()) => sent.store(true, Ordering::Release),
-            Err(error) => {
-                eprintln!("Error sending to the server: {}", without_code(&error));
-                stream.shutdown();
-            }
+        if let Err(error) = send(input, &mut stream, &last, &sent) {
+            eprintln!("Error sending to the server: {}", without_code(&error));
+            stream.shutdown();
         }
     })?;
     let mut count = Count { errors: 0, replies: 0 };
@@ -89,8 +86,8 @@ fn ended(lost: Lost, count: Count) -> Failure {
     Failure::Refused(format!("Error: {lost} (errors: {errors}, replies: {replies})"))
 }
 
-/// Sends the input and the ECHO.
-fn send(mut input: impl Read, stream: &mut impl Write, last: &[u8]) -> io::Result<()> {
+/// Sends the input, tells so, and sends the ECHO, in this order: the ECHO's reply finds the word given.
+fn send(mut input: impl Read, stream: &mut impl Write, last: &[u8], sent: &AtomicBool) -> io::Result<()> {
     let mut chunk = vec![0; READ_BYTES];
     loop {
         match input.read(&mut chunk) {
@@ -100,6 +97,7 @@ fn send(mut input: impl Read, stream: &mut impl Write, last: &[u8]) -> io::Resul
             Err(error) => return Err(error),
         }
     }
+    sent.store(true, Ordering::Release);
     // An empty line is no request, but it ends an inline command that the input left without an end.
     let mut echo = Reply::new();
     echo.buffer().extend_from_slice(b"\r\n");
