@@ -27,7 +27,7 @@ EBBTIDE_AUTH or REDISCLI_AUTH hold a password, EBBTIDECLI_HISTFILE names the his
 colours off.";
 
 /// What the command line says.
-#[derive(Parser, Clone, Debug, Default)]
+#[derive(Parser, Clone, Debug)]
 #[command(
     name = "ebbtide cli",
     version,

@@ -43,6 +43,9 @@ impl Editor {
             .and_then(|config| config.history_ignore_dups(true))
             .map_err(unusable)?
             .auto_add_history(false)
+            // Lines pasted together are commands of their own, and none is lost: rustyline has its feature
+            // `buffer-redux` on, with which it keeps what it has read ahead.
+            .bracketed_paste(false)
             .build();
         let mut editor = rustyline::Editor::with_config(config).map_err(unusable)?;
         editor.set_helper(Some(Assistant { catalog: Rc::default(), hints: true, paint }));
