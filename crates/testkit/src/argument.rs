@@ -29,8 +29,8 @@ pub(crate) fn named(name: &str, command: &str) -> Argument {
         (_, "pattern") => pool(PATTERNS),
         (_, "type") => pool(&["string", "STRING", "list", "nothing"]),
         (_, "db" | "destination-db" | "index" | "index1" | "index2") => pool(DATABASES),
-        (_, "bit") => pool(&["0", "1", "1", "0", "2", "-1", "x"]),
-        (_, "encoding") => pool(ENCODINGS),
+        (_, "bit") | ("setbit", "value") => pool(&["0", "1", "1", "0", "2", "-1", "x"]),
+        (_, "encoding") => prop_oneof![4 => pool(ENCODINGS), 1 => pool(NO_ENCODINGS)].boxed(),
         _ => values(),
     }
 }
@@ -152,7 +152,6 @@ const PATTERNS: &[&str] =
 
 const DATABASES: &[&str] = &["0", "1", "2", "0", "1", "2", "3", "15", "16", "-1", "99999999999", "x"];
 
-const ENCODINGS: &[&str] = &[
-    "u8", "i8", "u1", "i1", "i5", "u16", "i16", "u32", "u63", "i64", "u64", "i65", "u0", "i0", "x8", "8",
-    "u", "",
-];
+const ENCODINGS: &[&str] = &["u8", "i8", "u1", "i1", "i5", "u16", "i16", "u32", "u63", "i64"];
+
+const NO_ENCODINGS: &[&str] = &["u64", "i65", "u0", "i0", "x8", "8", "u", ""];

@@ -60,13 +60,30 @@ fn arguments(syntax: &Syntax, command: &str) -> BoxedStrategy<Arguments> {
     }
 }
 
-/// One after the other; the options, which stand last, in any order.
+/// One after the other; the options, which stand last, in any order, and rarely one twice.
 fn sequence(all: &[Syntax], command: &str) -> BoxedStrategy<Arguments> {
     let options = all.iter().rev().take_while(|s| matches!(s, Syntax::Optional(_))).count();
     let (fixed, options) = all.split_at(all.len() - options);
     let strategies = |all: &[Syntax]| all.iter().map(|s| arguments(s, command)).collect::<Vec<_>>();
-    (strategies(fixed), strategies(options).prop_shuffle())
-        .prop_map(|(fixed, options)| [fixed.concat(), options.concat()].concat())
+    let again = prop_oneof![9 => Just(Vec::new()).boxed(), 1 => strategies(options).boxed()];
+    (counted(fixed, command), strategies(options).prop_shuffle(), again)
+        .prop_map(|(fixed, options, again)| [fixed, options.concat(), again.concat()].concat())
+        .boxed()
+}
+
+/// One after the other, with the right count where `numkeys` says how often what follows is repeated.
+fn counted(all: &[Syntax], command: &str) -> BoxedStrategy<Arguments> {
+    let numbered =
+        |pair: &[Syntax]| pair[0] == Syntax::Argument("numkeys") && matches!(pair[1], Syntax::Repeated(_));
+    let Some(at) = all.windows(2).position(numbered) else {
+        let strategies: Vec<_> = all.iter().map(|s| arguments(s, command)).collect();
+        return strategies.prop_map(|all| all.concat()).boxed();
+    };
+    let Syntax::Repeated(inner) = &all[at + 1] else { unreachable!("it was just seen to be repeated") };
+    let repeated = vec(arguments(inner, command), 1..=4)
+        .prop_map(|all| [vec![all.len().to_string().into_bytes()], all.concat()].concat());
+    (counted(&all[..at], command), repeated, counted(&all[at + 2..], command))
+        .prop_map(|(before, repeated, after)| [before, repeated, after].concat())
         .boxed()
 }
 

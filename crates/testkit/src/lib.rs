@@ -8,6 +8,7 @@ mod request;
 mod sequence;
 mod spawned;
 mod target;
+mod trace;
 
 pub use compare::{Kept, SKEW_MS, State, agree, difference, state};
 pub use generate::requests;
@@ -15,3 +16,4 @@ pub use request::Request;
 pub use sequence::{Step, play, sequences};
 pub use spawned::{Connection, Spawned};
 pub use target::{Local, Target, ask, now_ms, poll};
+pub use trace::{Trace, Watched, in_databases, trace, watch};

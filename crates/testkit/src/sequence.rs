@@ -56,9 +56,9 @@ const SCANS: &[&[&str]] = &[
 /// How often a command comes: those that fill the store often, those that empty it rarely.
 fn weight(row: &Row) -> u32 {
     match row.command.name {
-        "set" => 60,
-        "flushall" | "flushdb" | "swapdb" => 3,
-        "select" | "move" => 10,
+        "set" | "mset" => 60,
+        "flushall" | "flushdb" | "swapdb" => 2,
+        "del" | "unlink" | "getdel" | "select" | "move" | "keys" | "scan" | "randomkey" => 10,
         _ => 20,
     }
 }
