@@ -142,7 +142,7 @@ impl ConfigStore {
                 "can't set immutable config"
             } else if row.guarded && !settings.enable_protected_configs.permits(local) {
                 "can't set protected config"
-            } else if rows.iter().any(|other| other.name == row.name) {
+            } else if pairs[..rows.len()].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
                 "duplicate parameter"
             } else {
                 rows.push(row);
@@ -262,11 +262,7 @@ mod tests {
                 &["nope", "1", "hz", "1"][..],
                 "ERR Unknown option or number of arguments for CONFIG SET - 'nope'",
             ),
-            (&["hz", "1", "hz", "2"], "argument 'hz') - duplicate parameter"),
-            (
-                &["slave-priority", "1", "replica-priority", "2"],
-                "argument 'replica-priority') - duplicate parameter",
-            ),
+            (&["hz", "1", "HZ", "2"], "argument 'HZ') - duplicate parameter"),
             (&["daemonize", "yes"], "argument 'daemonize') - can't set immutable config"),
             (&["dir", "/"], "argument 'dir') - can't set protected config"),
             (&["activedefrag", "yes"], "Active defragmentation cannot be enabled"),
@@ -275,6 +271,9 @@ mod tests {
             let reply = set(&store, words);
             assert!(reply.contains(why), "{reply}");
         }
+        // Two names of one directive are two, and the last wins, as in Redis.
+        assert_eq!(set(&store, &["slave-priority", "1", "replica-priority", "2"]), "OK");
+        assert_eq!(get(&store, &["slave-priority"]), ["slave-priority=2"]);
         let open = store_of_local_admins();
         assert_eq!(set(&open, &["dir", "/"]), "OK");
         assert!(open.set(&[(b"dir", b"/tmp")], false).is_err());
