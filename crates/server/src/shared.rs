@@ -1,5 +1,6 @@
 //! The process as a whole: what all workers share, and what commands ask of it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -75,6 +76,12 @@ impl Shared {
     /// Says that `worker` has one connection less.
     pub(crate) fn worker_lost(&self, worker: usize) {
         self.loads[worker].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether a client is on this machine: what `local` in the configuration means.
+    fn is_local(&self, session: &Session) -> bool {
+        let loopback = |address: &str| address.parse().is_ok_and(|at: SocketAddr| at.ip().is_loopback());
+        self.client(session.id).is_some_and(|client| client.unix_socket || loopback(&client.address))
     }
 
     /// Adds to the changes since the last snapshot.
@@ -184,8 +191,8 @@ impl Host for Shared {
     }
 
     fn config_set(&self, session: &Session, pairs: &[(&[u8], &[u8])]) -> Result<(), Error> {
-        let _ = session;
-        self.config.set(pairs, true).map_err(|error| Error::Message(error.to_string()))
+        let local = self.is_local(session);
+        self.config.set(pairs, local).map_err(|error| Error::Message(error.to_string()))
     }
 
     fn config_rewrite(&self) -> Result<(), Error> {
@@ -197,8 +204,7 @@ impl Host for Shared {
     }
 
     fn debug_allowed(&self, session: &Session) -> bool {
-        let _ = session;
-        self.config.settings().enable_debug_command.permits(true)
+        self.config.settings().enable_debug_command.permits(self.is_local(session))
     }
 
     #[allow(clippy::disallowed_methods, reason = "DEBUG SLEEP holds up a worker on purpose")]
