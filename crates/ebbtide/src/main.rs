@@ -5,6 +5,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,16 +18,18 @@ Ebbtide: an in-memory data store that speaks Redis's protocol.
 Usage:
   ebbtide [server] [FILE] [--DIRECTIVE VALUE ...] [-]
   ebbtide cli [OPTION ...] [COMMAND ...]
-  ebbtide --version | --help
+  ebbtide --directives | --version | --help
 
-The server takes redis.conf files and directives: `-` reads more of them from standard input.
+The server takes redis.conf files and directives: `-` reads more of them from standard input, `--directives`
+prints a file of them all, with what they do and their defaults.
 `ebbtide cli --help` tells about the client.
 
 Examples:
   ebbtide                                    serve on 127.0.0.1:6379, data in ./ebbtide-data
   ebbtide /etc/redis/redis.conf              serve as that file says
   ebbtide --port 7000 --maxmemory 1gb        serve with these directives
-  ebbtide cli set greeting hello             send one command";
+  ebbtide cli set greeting hello             send one command
+";
 
 /// What the binary is asked to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,7 @@ enum Tool {
     Client,
     Version,
     Help,
+    Directives,
 }
 
 fn main() -> ExitCode {
@@ -45,13 +49,19 @@ fn main() -> ExitCode {
         Tool::Server => server::launch(args),
         Tool::Client => cli::run(args),
         Tool::Version => {
-            println!("Ebbtide {} (speaks as Redis {})", server::VERSION, commands::REDIS_VERSION);
-            ExitCode::SUCCESS
+            say(&format!("Ebbtide {} (speaks as Redis {})\n", server::VERSION, commands::REDIS_VERSION))
         }
-        Tool::Help => {
-            println!("{USAGE}");
-            ExitCode::SUCCESS
-        }
+        Tool::Directives => say(&server::config::sample()),
+        Tool::Help => say(USAGE),
+    }
+}
+
+/// Prints `text`.
+fn say(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads had enough: `ebbtide --directives | head`.
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
@@ -70,6 +80,7 @@ fn choose(program: &OsString, mut args: Vec<OsString>) -> (Tool, Vec<OsString>) 
     let tool = match (tool, args.first().and_then(|first| first.to_str())) {
         (Tool::Server, Some("-v" | "--version")) => Tool::Version,
         (Tool::Server, Some("-h" | "--help")) => Tool::Help,
+        (Tool::Server, Some("--directives")) => Tool::Directives,
         _ => tool,
     };
     (tool, args)

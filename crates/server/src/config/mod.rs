@@ -3,18 +3,20 @@
 //!
 //! [`table`] says what there is, [`value`] how values are read and written, [`load`] reads files and command
 //! lines, [`settings`] gives the types the server works with, [`store`] shares and changes them, and
-//! [`rewrite`] writes a file back.
+//! [`rewrite`] writes a file back. [`sample()`] shows all of the table as a file.
 
 pub mod events;
 mod include;
 pub mod load;
 mod rewrite;
+mod sample;
 pub mod settings;
 pub mod store;
 pub mod table;
 pub mod value;
 
 pub use load::{LoadError, Loaded, load};
+pub use sample::sample;
 pub use settings::{Allowed, BindAddress, LogLevel, Policy, Settings};
 pub use store::ConfigStore;
 pub use value::BufferLimit;
