@@ -22,6 +22,7 @@ mod error;
 #[cfg(test)]
 mod example;
 mod expire;
+mod function;
 mod generic;
 mod glob;
 mod help;

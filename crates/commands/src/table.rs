@@ -171,7 +171,7 @@ impl Command {
 }
 
 /// All commands, family by family.
-pub(crate) static FAMILIES: [&[&Command]; 20] = [
+pub(crate) static FAMILIES: [&[&Command]; 21] = [
     crate::string::COMMANDS,
     crate::string_many::COMMANDS,
     crate::string_range::COMMANDS,
@@ -192,6 +192,7 @@ pub(crate) static FAMILIES: [&[&Command]; 20] = [
     crate::info::COMMANDS,
     crate::server::COMMANDS,
     crate::debug::COMMANDS,
+    crate::function::COMMANDS,
 ];
 
 /// All commands, family by family; subcommands are found in their containers.
