@@ -20,6 +20,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("config|set", PROCESS),
     ("debug|help", LISTS),
     ("hello", PROCESS),
+    ("function|help", LISTS),
     ("object|help", LISTS),
 ];
 
