@@ -1,6 +1,5 @@
 //! One command of the user's: sent, answered, printed; streams of messages; redirections.
 
-use std::io;
 use std::time::Duration;
 
 use resp::Value;
@@ -237,7 +236,7 @@ impl Session {
             if let Some(error) = message.as_error().filter(|_| self.errors_fail) {
                 return Err(Failure::Refused(String::from_utf8_lossy(error).into_owned()));
             }
-            output::print(&self.style.render_push(&message))?;
+            output::print(self.style.render_push(&message))?;
             match message.as_slice().and_then(|parts| parts.first()?.as_bytes()) {
                 Some(kind) => missing -= usize::from(kind.eq_ignore_ascii_case(command)),
                 // An error, or QUEUED.
@@ -251,16 +250,16 @@ impl Session {
     fn stream(&mut self) -> Result<(), Failure> {
         if self.interrupts.is_some() {
             let note = self.style.paint.text(Tone::Dim, "Reading messages... (press Ctrl-C to quit)");
-            output::print(format!("{note}\n").as_bytes())?;
+            output::print(format!("{note}\n"))?;
         }
         loop {
             let message = self.connection()?.receive()?;
-            output::print(&self.style.render_push(&message))?;
+            output::print(self.style.render_push(&message))?;
         }
     }
 
-    fn print_push(&self, message: &Value) -> io::Result<()> {
-        if self.style.show_pushes { output::print(&self.style.render_push(message)) } else { Ok(()) }
+    fn print_push(&self, message: &Value) -> Result<(), Failure> {
+        if self.style.show_pushes { output::print(self.style.render_push(message)) } else { Ok(()) }
     }
 
     fn follow(&mut self, redirection: Redirection) -> Result<(), Failure> {
@@ -271,7 +270,7 @@ impl Session {
         let Redirection { slot, port, .. } = redirection;
         if self.interrupts.is_some() {
             let line = format!("-> Redirected to slot [{slot}] located at {host}:{port}\n");
-            output::print(line.as_bytes())?;
+            output::print(line)?;
         }
         self.move_to(Address::Tcp(host, port));
         Ok(())

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::address::Address;
-use crate::connection::Lost;
+use crate::connection::{Lost, without_code};
 
 /// Ends a command; displayed as it is told to the user.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +26,11 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Usage(String),
     /// Nobody takes the output any more.
-    #[error("cannot write: {0}")]
-    Output(#[from] io::Error),
+    #[error("cannot write: {}", without_code(.0))]
+    Output(io::Error),
+    /// The system fails at something else.
+    #[error("{}", without_code(.0))]
+    System(#[from] io::Error),
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,

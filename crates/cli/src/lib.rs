@@ -86,8 +86,8 @@ fn start(options: &Options) -> Result<ExitCode, Failure> {
 fn session(options: &Options) -> Result<Session, Failure> {
     let mut server = options.server.clone();
     if server.shows_password() && !options.no_auth_warning {
-        eprintln!(
-            "Warning: other users may see a password on the command line; EBBTIDE_AUTH or --askpass is safer."
+        output::complain(
+            "Warning: other users may see a password on the command line; EBBTIDE_AUTH or --askpass is safer.",
         );
     }
     if options.askpass {
@@ -101,6 +101,6 @@ fn session(options: &Options) -> Result<Session, Failure> {
 fn pipe(session: &mut Session, options: &Options) -> Result<ExitCode, Failure> {
     let connection = session.take_connection()?;
     let count = pipe::run(connection, io::stdin(), Duration::from_secs(options.pipe_timeout))?;
-    output::print(format!("errors: {}, replies: {}\n", count.errors, count.replies).as_bytes())?;
+    output::print(format!("errors: {}, replies: {}\n", count.errors, count.replies))?;
     Ok(if count.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

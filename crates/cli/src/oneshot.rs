@@ -41,7 +41,7 @@ pub(crate) fn help(session: &mut Session, topic: &[Vec<u8>]) -> Result<(), Failu
         [] => help::OVERVIEW.to_owned(),
         topic => help::about(&Catalog::load(session)?, topic, session.style.paint),
     };
-    Ok(output::print(text.as_bytes())?)
+    output::print(text)
 }
 
 /// The command's arguments, with those that stdin holds.

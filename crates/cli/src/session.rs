@@ -1,8 +1,6 @@
 //! A conversation with a server: connects when needed, introduces itself, and keeps track of the database and
 //! protocol that the user's commands choose, so that a lost connection can be replaced by one like it.
 
-use std::io::{self, Write};
-
 use resp::Value;
 
 use crate::address::{Address, Credentials, Endpoint};
@@ -10,7 +8,7 @@ use crate::connection::{Connection, Lost, without_code};
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
 use crate::options::Options;
-use crate::output::Style;
+use crate::output::{self, Style};
 
 /// Most requests that are on their way at once: few enough that a server which stops reading while its replies
 /// are not read cannot block us.
@@ -116,7 +114,7 @@ impl Session {
         self.state = State::default();
         self.generation += 1;
         if self.verbose {
-            eprintln!("Connected to {}", self.address);
+            output::complain(&format!("Connected to {}", self.address));
         }
         let introduced = self.introduce();
         if let Err(Failure::Lost(_)) = introduced {
@@ -131,7 +129,7 @@ impl Session {
             auth.extend(user);
             auth.push(password);
             if let Some(error) = self.ask(&auth)?.as_error() {
-                eprintln!("AUTH failed: {}", String::from_utf8_lossy(error));
+                output::complain(&format!("AUTH failed: {}", String::from_utf8_lossy(error)));
             }
         }
         self.settle()
@@ -207,8 +205,8 @@ impl Session {
     }
 
     /// Prints a reply at once.
-    pub(crate) fn print(&self, value: &Value, verbatim: bool) -> io::Result<()> {
-        crate::output::print(&self.style.render(value, verbatim))
+    pub(crate) fn print(&self, value: &Value, verbatim: bool) -> Result<(), Failure> {
+        output::print(self.style.render(value, verbatim))
     }
 
     /// Takes over what a command that succeeded changed on the server's side of the connection.
@@ -282,7 +280,6 @@ fn refused(what: &str, error: &[u8]) -> Failure {
 /// Tells a failure on stderr, unless there is nothing to tell.
 pub(crate) fn tell(failure: &Failure) {
     if let Some(text) = failure.told() {
-        // Nobody is left to be told when stderr is closed.
-        let _ = writeln!(io::stderr(), "{text}");
+        output::complain(&text);
     }
 }

@@ -7,8 +7,9 @@ use memchr::memchr;
 
 /// Deepest nesting of aggregates that is read; COMMAND DOCS, the deepest reply in the field, needs about ten.
 pub const DEPTH_MAX: usize = 128;
-/// Longest line: a status, an error, a number, the header of a string or aggregate.
-pub const LINE_BYTES_MAX: usize = 1 << 20;
+/// Longest line: a status, an error, a number, the header of a string or aggregate. Generous, for MONITOR shows
+/// each command, values and all, in a status.
+pub const LINE_BYTES_MAX: usize = 64 << 20;
 /// Longest string (Redis allows `proto-max-bulk-len` to be set this high, and its default is 512 MB).
 pub const BULK_BYTES_MAX: usize = 4 << 30;
 
@@ -480,7 +481,9 @@ mod tests {
 
         let mut decoder = Decoder::new();
         decoder.feed(b"+");
-        decoder.feed(&vec![b'x'; LINE_BYTES_MAX]);
+        decoder.feed(&vec![b'x'; LINE_BYTES_MAX - 1]);
+        assert_eq!(decoder.next(), Ok(None));
+        decoder.feed(b"xx");
         assert_eq!(decoder.next(), Err(DecodeError::LineTooLong));
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failur
             if hottest.add(counter, key) {
                 let line =
                     format!("{} Hot key '{name}' found so far with counter {counter}\n", survey.progress());
-                output::print(line.as_bytes())?;
+                output::print(line)?;
             }
         }
     }
@@ -42,7 +42,7 @@ pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failur
     for (counter, key) in &hottest.keys {
         summary.push_str(&format!("hot key found with counter: {counter}\tkeyname: {}\n", quoted(key)));
     }
-    output::print(summary.as_bytes())?;
+    output::print(summary)?;
     Ok(())
 }
 

@@ -67,13 +67,13 @@ pub(crate) fn run(session: &mut Session, options: &Options, history: bool) -> Re
         samples.add(sample(session)?);
         let report = samples.report(format);
         if live {
-            output::print(format!("\x1b[0G\x1b[2K{report}").as_bytes())?;
+            output::print(format!("\x1b[0G\x1b[2K{report}"))?;
         }
         let elapsed = start.elapsed();
         if elapsed > interval && (history || !live) {
             let range = format!(" -- {:.2} seconds range\n", elapsed.as_secs_f64());
             let line = if live { range } else { format!("{report}\n") };
-            output::print(line.as_bytes())?;
+            output::print(line)?;
             if !history {
                 return Ok(());
             }
@@ -96,7 +96,7 @@ pub(crate) fn intrinsic(duration: Duration) -> Result<(), Failure> {
         let run = now - run_start;
         runs += 1;
         if run > max && run.as_micros() > max.as_micros() {
-            output::print(format!("Max latency so far: {} microseconds.\n", run.as_micros()).as_bytes())?;
+            output::print(format!("Max latency so far: {} microseconds.\n", run.as_micros()))?;
         }
         max = max.max(run);
         run_start = Instant::now();
@@ -109,7 +109,7 @@ pub(crate) fn intrinsic(duration: Duration) -> Result<(), Failure> {
         average * 1e9,
         max.as_secs_f64() / average
     );
-    output::print(line.as_bytes())?;
+    output::print(line)?;
     Ok(())
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failur
     let interval = options.interval.unwrap_or(INTERVAL_DEFAULT);
     for row in 0u64.. {
         if row % ROWS_A_LEGEND == 0 {
-            output::print(legend().as_bytes())?;
+            output::print(legend())?;
         }
         let start = Instant::now();
         let mut counts = [0; RANGES.len()];
@@ -66,7 +66,7 @@ pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failur
             counts[range(sample(session)?)] += 1;
             rest(SAMPLE_INTERVAL);
         }
-        output::print(spectrum(&counts).as_bytes())?;
+        output::print(spectrum(&counts))?;
     }
     Ok(())
 }

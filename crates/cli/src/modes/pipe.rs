@@ -43,7 +43,7 @@ pub(crate) fn run(
     // Not joined: it may be waiting for input that never comes when the connection has ended already.
     thread::Builder::new().name("sender".to_owned()).spawn(move || {
         if let Err(error) = send(input, &mut stream, &last, &sent) {
-            eprintln!("Error sending to the server: {}", without_code(&error));
+            output::complain(&format!("Error sending to the server: {}", without_code(&error)));
             stream.shutdown();
         }
     })?;
@@ -59,7 +59,7 @@ pub(crate) fn run(
         }
         match received {
             Ok(None) if waiting && !timeout.is_zero() && heard.elapsed() > timeout => {
-                eprintln!("No replies for {} seconds: giving up.", timeout.as_secs());
+                output::complain(&format!("No replies for {} seconds: giving up.", timeout.as_secs()));
                 count.errors += 1;
                 return Ok(count);
             }
@@ -69,7 +69,7 @@ pub(crate) fn run(
                 return Ok(count);
             }
             Ok(Some(Value::Error(text))) => {
-                eprintln!("{}", String::from_utf8_lossy(&text));
+                output::complain(&String::from_utf8_lossy(&text));
                 count.errors += 1;
                 count.replies += 1;
             }

@@ -17,7 +17,7 @@ pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failur
     while let Some(keys) = walk.next(session)? {
         let lines: Vec<u8> =
             keys.into_iter().flat_map(|key| session.style.render(&Value::Bulk(key), false)).collect();
-        output::print(&lines)?;
+        output::print(lines)?;
         if let Some(interval) = options.interval {
             rest(interval);
         }

@@ -33,9 +33,9 @@ pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failur
         };
         let info = Info(&String::from_utf8_lossy(info));
         if line % LINES_A_HEADING == 0 {
-            output::print(HEADING.as_bytes())?;
+            output::print(HEADING)?;
         }
-        output::print(report(&info, &mut requests_before).as_bytes())?;
+        output::print(report(&info, &mut requests_before))?;
         line += 1;
     }
     Ok(())

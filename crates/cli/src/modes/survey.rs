@@ -68,7 +68,7 @@ pub(crate) fn run(session: &mut Session, options: &Options, measure: Measure) ->
         let sized = sizes(session, &kinds, typed, measure)?;
         for (key, kind, size) in sized {
             if let Some(line) = count(&mut kinds[kind], key, size, measure) {
-                output::print(format!("{} {line}", survey.progress()).as_bytes())?;
+                output::print(format!("{} {line}", survey.progress()))?;
             }
         }
         if survey.sampled / KEYS_BETWEEN_REPORTS > reported {
@@ -78,7 +78,7 @@ pub(crate) fn run(session: &mut Session, options: &Options, measure: Measure) ->
             )?;
         }
     }
-    output::print(summary(&survey, &kinds, key_bytes, measure).as_bytes())?;
+    output::print(summary(&survey, &kinds, key_bytes, measure))?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use resp::Value;
 
+use crate::failure::Failure;
 use crate::options::{Options, YesNo};
 pub(crate) use paint::{Paint, Tone};
 
@@ -129,10 +130,15 @@ fn invalidated(value: &Value) -> Option<&[Value]> {
 }
 
 /// Writes to stdout at once.
-pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn print(bytes: impl AsRef<[u8]>) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
+    stdout.write_all(bytes.as_ref()).and_then(|()| stdout.flush()).map_err(Failure::Output)
+}
+
+/// Writes a line to stderr.
+pub(crate) fn complain(line: &str) {
+    // Nobody is left to be told when stderr is closed.
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]

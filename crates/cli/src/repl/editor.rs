@@ -1,7 +1,6 @@
 //! The line editor of the prompt: history, completion with Tab, hints.
 
 use std::borrow::Cow;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -113,7 +112,7 @@ pub(crate) fn read_password(prompt: &str) -> Result<String, Failure> {
     match editor.readline(prompt) {
         Ok(password) => Ok(password),
         Err(ReadlineError::Eof | ReadlineError::Interrupted) => Err(Failure::Interrupted),
-        Err(ReadlineError::Io(error)) => Err(Failure::Output(io::Error::other(error))),
+        Err(ReadlineError::Io(error)) => Err(Failure::System(error)),
         Err(error) => Err(unusable(error)),
     }
 }

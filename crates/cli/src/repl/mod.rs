@@ -56,7 +56,7 @@ pub(crate) fn on_terminal(session: &mut Session, interval: Duration) -> Result<(
                 let slow = ran.is_ok() && start.elapsed() >= SLOW;
                 after(session, ran)?;
                 if slow && session.style.format == Format::Text {
-                    output::print(format!("({:.2}s)\n", start.elapsed().as_secs_f64()).as_bytes())?;
+                    output::print(format!("({:.2}s)\n", start.elapsed().as_secs_f64()))?;
                 }
             }
         }
@@ -90,7 +90,7 @@ fn run(session: &mut Session, line: Line, interval: Duration) -> Result<(), Fail
             session.connect()
         }
         Line::Command { args, times } => session.run(&args, times, interval),
-        Line::Invalid(why) => Ok(output::print(format!("{why}\n").as_bytes())?),
+        Line::Invalid(why) => output::print(format!("{why}\n")),
         Line::Empty | Line::Quit | Line::Clear | Line::Hints(_) => Ok(()),
     }
 }
