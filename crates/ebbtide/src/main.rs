@@ -1,7 +1,8 @@
-//! The one binary: server and client.
+//! The one binary: server, client and load generator.
 //!
-//! `ebbtide cli` is the client, all else is the server's; under the name of one of Redis's
-//! or Valkey's programs (a link to the binary) it acts as that program.
+//! `ebbtide cli` is the client, `ebbtide bench` the load generator, all else is the server's;
+//! under the name of one of Redis's or Valkey's programs (a link to the binary) it acts as that
+//! program.
 
 use std::env;
 use std::ffi::OsString;
@@ -18,17 +19,19 @@ Ebbtide: an in-memory data store that speaks Redis's protocol.
 Usage:
   ebbtide [server] [FILE] [--DIRECTIVE VALUE ...] [-]
   ebbtide cli [OPTION ...] [COMMAND ...]
+  ebbtide bench [OPTION ...] [COMMAND ...]
   ebbtide --directives | --version | --help
 
 The server takes redis.conf files and directives: `-` reads more of them from standard input, `--directives`
 prints a file of them all, with what they do and their defaults.
-`ebbtide cli --help` tells about the client.
+`ebbtide cli --help` tells about the client, `ebbtide bench --help` about the load generator.
 
 Examples:
   ebbtide                                    serve on 127.0.0.1:6379, data in ./ebbtide-data
   ebbtide /etc/redis/redis.conf              serve as that file says
   ebbtide --port 7000 --maxmemory 1gb        serve with these directives
   ebbtide cli set greeting hello             send one command
+  ebbtide bench -t set,get -P 16             measure how fast a server is
 ";
 
 /// What the binary is asked to be.
@@ -36,6 +39,7 @@ Examples:
 enum Tool {
     Server,
     Client,
+    Bench,
     Version,
     Help,
     Directives,
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
     match tool {
         Tool::Server => server::launch(args),
         Tool::Client => cli::run(args),
+        Tool::Bench => cli::bench::run(args),
         Tool::Version => {
             say(&format!("Ebbtide {} (speaks as Redis {})\n", server::VERSION, commands::REDIS_VERSION))
         }
@@ -71,8 +76,10 @@ fn choose(program: &OsString, mut args: Vec<OsString>) -> (Tool, Vec<OsString>) 
     let first = args.first().and_then(|first| first.to_str()).unwrap_or_default();
     let (tool, taken) = match (name, first) {
         ("redis-cli" | "valkey-cli", _) => (Tool::Client, 0),
+        ("redis-benchmark" | "valkey-benchmark", _) => (Tool::Bench, 0),
         ("redis-server" | "valkey-server", _) => (Tool::Server, 0),
         (_, "cli") => (Tool::Client, 1),
+        (_, "bench") => (Tool::Bench, 1),
         (_, "server") => (Tool::Server, 1),
         _ => (Tool::Server, 0),
     };
@@ -107,6 +114,8 @@ mod tests {
             ("ebbtide cli -p 7000", Tool::Client, "-p 7000"),
             ("ebbtide cli --version", Tool::Client, "--version"),
             ("/usr/bin/redis-cli server", Tool::Client, "server"),
+            ("ebbtide bench -q", Tool::Bench, "-q"),
+            ("valkey-benchmark -t get", Tool::Bench, "-t get"),
             ("ebbtide --version", Tool::Version, "--version"),
             ("ebbtide server -h", Tool::Help, "-h"),
         ] {

@@ -162,7 +162,14 @@ impl<'a> Report<'a> {
             outcome.elapsed.as_secs_f64(),
         )?;
         let reuse = if options.keeps_alive() { "kept alive" } else { "a new connection each time" };
-        writeln!(self.out, "  {} clients on {threads} threads, {reuse}", options.clients)?;
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        writeln!(
+            self.out,
+            "  {} client{} on {threads} thread{}, {reuse}",
+            options.clients,
+            plural(options.clients),
+            plural(threads),
+        )?;
         let keys = match options.keyspace {
             Some(keys) => format!("{keys} random keys"),
             None => "one key".to_owned(),

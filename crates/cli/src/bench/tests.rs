@@ -164,7 +164,7 @@ fn results_come_as_csv_json_or_text() {
 
     let text = server.bench("-n 40 -t get --precision 1").unwrap();
     for part in
-        ["====== GET ======", ": 40 in ", "50 clients on 1 threads", "100.000% within", "(40 requests)"]
+        ["====== GET ======", ": 40 in ", "50 clients on 1 thread,", "100.000% within", "(40 requests)"]
     {
         assert!(text.contains(part), "{part} in {text}");
     }
