@@ -85,10 +85,17 @@ fn decrby(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 fn add(ctx: &mut Ctx<'_, '_>, increment: i64) -> Outcome {
     let key = ctx.key(1);
-    let before = ctx.db.write_string(key)?.map_or(Ok(0), int_value)?;
-    let after =
-        before.checked_add(increment).ok_or(Error::Text("ERR increment or decrement would overflow"))?;
-    ctx.db.set_int(key, after, Deadline::Keep);
+    let after = match ctx.db.update_int(key, |before| before.checked_add(increment)) {
+        Some(after) => after,
+        None => {
+            let before = ctx.db.write_string(key)?.map_or(Ok(0), int_value)?;
+            let after = before
+                .checked_add(increment)
+                .ok_or(Error::Text("ERR increment or decrement would overflow"))?;
+            ctx.db.set_int(key, after, Deadline::Keep);
+            after
+        }
+    };
     ctx.changed(EventClass::String, "incrby", key.bytes());
     ctx.reply.int(after);
     Ok(())

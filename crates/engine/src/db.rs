@@ -198,6 +198,18 @@ impl<'a, 's> Db<'a, 's> {
         self.set(key, Payload::Int(n), deadline);
     }
 
+    /// Makes the integer at `key` what `change` makes of it, in place, with one look-up; the new one. Nothing, and
+    /// no change, when `key` is not kept as an integer or `change` gives nothing.
+    #[inline]
+    pub fn update_int(&mut self, key: Key<'_>, change: impl FnOnce(i64) -> Option<i64>) -> Option<i64> {
+        let at = self.find(key)?;
+        let Ok(Str::Int(before)) = self.touch(key, at).string() else { return None };
+        let after = change(before)?;
+        let replaced = self.table(key)?.entry_mut(at, |e| e.replace_value(Payload::Int(after)).is_ok());
+        debug_assert!(replaced, "an integer takes the place of another");
+        Some(after)
+    }
+
     /// Makes `key` the string `value` and keeps it as bytes, even when it is an integer in form (APPEND,
     /// SETRANGE, SETBIT and the like make such values: OBJECT ENCODING says `raw`).
     pub fn set_raw(&mut self, key: Key<'_>, value: &[u8], deadline: Deadline) {

@@ -41,7 +41,7 @@ fn step(db: &mut Db<'_, '_>, map: &mut BTreeMap<Vec<u8>, Expected>, name: &[u8],
     let now_ms = db.turn.now_ms;
     map.retain(|_, e| e.deadline_ms.is_none_or(|at| at > now_ms));
     let key = db.key(name);
-    match rng.below(9) {
+    match rng.below(10) {
         0..=2 => {
             let new = value(rng);
             let deadline = match rng.below(3) {
@@ -87,6 +87,15 @@ fn step(db: &mut Db<'_, '_>, map: &mut BTreeMap<Vec<u8>, Expected>, name: &[u8],
             assert_eq!(taken.as_ref().map(|v| v.deadline_ms), map.get(name).map(|e| e.deadline_ms));
             if let Some(taken) = taken {
                 db.put(key, taken, Free::Now);
+            }
+        }
+        8 => {
+            let before = map.get(name).and_then(|e| std::str::from_utf8(&e.value).ok()?.parse::<i64>().ok());
+            let kept_as_int = db.peek(key).is_some_and(|e| matches!(e.string(), Ok(Str::Int(_))));
+            let after = before.and_then(|n| n.checked_add(7)).filter(|_| kept_as_int);
+            assert_eq!(db.update_int(key, |n| n.checked_add(7)), after);
+            if let (Some(after), Some(expected)) = (after, map.get_mut(name)) {
+                expected.value = after.to_string().into_bytes();
             }
         }
         _ => {
