@@ -91,7 +91,7 @@ pub(crate) struct Options {
     #[arg(short = 'e', help_heading = "Output")]
     pub(crate) error_status: bool,
 
-    /// Repeat the command this many times (-1: for ever)
+    /// Repeat the command this many times (-1: for ever); with --stat, print so many lines
     #[arg(short = 'r', value_name = "times", help_heading = "Command", allow_negative_numbers = true)]
     pub(crate) repeat: Option<i64>,
     /// Wait between repetitions, reports of --stat and --latency, and parts of a --scan
@@ -160,10 +160,10 @@ pub(crate) struct Options {
     pub(crate) intrinsic_latency: Option<u64>,
 
     /// Print this
-    #[arg(long, action = ArgAction::Help)]
+    #[arg(long, action = ArgAction::Help, help_heading = "About")]
     help: Option<bool>,
     /// Print the version
-    #[arg(short = 'v', long, action = ArgAction::Version)]
+    #[arg(short = 'v', long, action = ArgAction::Version, help_heading = "About")]
     version: Option<bool>,
 
     /// The command and its arguments
