@@ -93,7 +93,7 @@ settings! {
     requirepass: Vec<u8> = "requirepass",
     /// Event loops, at least one.
     io_threads: Threads = "io-threads",
-    /// Housekeeping, times a second.
+    /// What INFO shows as `hz`.
     hz: u32 = "hz",
     /// A background thread gives memory back to the system.
     jemalloc_bg_thread: bool = "jemalloc-bg-thread",

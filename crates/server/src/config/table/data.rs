@@ -6,6 +6,7 @@ use super::{Directive, at_start, live};
 const INT_MAX: i64 = i32::MAX as i64;
 const NO_SAVING: &str = "nothing is written to disk yet";
 const NO_LOADING: &str = "nothing is read from disk yet";
+const NO_EVICTION: &str = "nothing is evicted yet";
 const OWN_ENCODINGS: &str = "Ebbtide chooses its compact encodings itself";
 const OWN_TABLE: &str = "Ebbtide's table grows a segment at a time and never rehashes";
 const NO_DEFRAG: &str = "there is no defragmentation, the allocator gives pages back";
@@ -26,13 +27,13 @@ const POLICIES: &[&str] = &[
 pub(super) static ROWS: &[Directive] = &[
     // -- keyspace and memory ------------------------------------------------------------------
     at_start("databases", Int(1, INT_MAX), "16", "How many databases there are."),
-    live("maxmemory", Memory(0, u64::MAX), "0", "Bytes the data may take; 0 for no limit."),
+    live("maxmemory", Memory(0, u64::MAX), "0", "Bytes the data may take; 0 for no limit.").idle("memory is not limited yet"),
     live("maxmemory-policy", Word(POLICIES), "noeviction", "Which keys go when memory is short."),
-    live("maxmemory-samples", Int(1, INT_MAX), "5", "Keys that are compared to find one to evict."),
+    live("maxmemory-samples", Int(1, INT_MAX), "5", "Keys that are compared to find one to evict.").idle(NO_EVICTION),
     live("maxmemory-eviction-tenacity", Int(0, 100), "10", "How long evicting may keep clients waiting.").idle("evicting never keeps clients waiting long"),
     live("lfu-log-factor", Int(0, INT_MAX), "10", "How slowly the count of a key's accesses grows."),
     live("lfu-decay-time", Int(0, INT_MAX), "1", "Minutes until the count of a key's accesses goes down by one."),
-    live("lazyfree-lazy-eviction", Bool, "no", "Whether another thread frees what is evicted."),
+    live("lazyfree-lazy-eviction", Bool, "no", "Whether another thread frees what is evicted.").idle(NO_EVICTION),
     live("lazyfree-lazy-expire", Bool, "no", "Whether another thread frees what expires."),
     live("lazyfree-lazy-server-del", Bool, "no", "Whether another thread frees what a command replaces."),
     live("lazyfree-lazy-user-del", Bool, "no", "Whether DEL frees in another thread, as UNLINK does."),

@@ -84,7 +84,7 @@ pub(super) static ROWS: &[Directive] = &[
     live("min-string-size-avoid-copy-reply", Int(0, INT_MAX), "16384", "Bytes from which replies are not copied.").hidden().idle(ON_ITS_OWN),
     live("min-string-size-avoid-copy-reply-threaded", Int(0, INT_MAX), "65536", "Bytes from which replies are not copied when threads write.").hidden().idle(ON_ITS_OWN),
     live("prefetch-batch-max-size", Int(0, 128), "16", "Most requests whose keys are fetched ahead.").hidden().idle(ON_ITS_OWN),
-    live("hz", Near(1, 500), "10", "How often a second housekeeping runs; expiry does not depend on it."),
+    live("hz", Near(1, 500), "10", "How often a second Redis does its housekeeping.").idle("housekeeping has its own pace and expiry is exact"),
     live("dynamic-hz", Bool, "yes", "Whether housekeeping runs more often with many clients.").idle(ON_ITS_OWN),
     live("active-expire-effort", Int(1, 10), "1", "How hard Redis looks for expired keys.").idle("keys expire on the millisecond whatever it says"),
     at_start("server-cpulist", Text, "", "Cores for the event loops.").alias("server_cpulist").idle(NO_PINNING),
@@ -127,7 +127,7 @@ pub(super) static ROWS: &[Directive] = &[
     at_start("syslog-ident", Text, "redis", "Name in the system log.").idle(NO_SYSLOG),
     at_start("syslog-facility", Word(FACILITIES), "local0", "Facility in the system log.").idle(NO_SYSLOG),
     // -- watching -----------------------------------------------------------------------------
-    live("notify-keyspace-events", Events, "", "Classes of events that are published, as letters."),
+    live("notify-keyspace-events", Events, "", "Classes of events that are published, as letters.").idle("events are not published yet"),
     live("slowlog-log-slower-than", Int(-1, i64::MAX), "10000", "Microseconds from which a command is logged as slow; negative for never.").valkey("commandlog-execution-slower-than").idle("the slow log is not built yet"),
     live("slowlog-max-len", Int(0, i64::MAX), "128", "How many slow commands are kept.").valkey("commandlog-slow-execution-max-len").idle("the slow log is not built yet"),
     live("commandlog-request-larger-than", Int(-1, i64::MAX), "1048576", "Bytes from which a request is logged as large.").hidden().idle("large requests are not logged"),
