@@ -41,7 +41,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match bench(&options, &mut out, terminal) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            crate::output::complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
