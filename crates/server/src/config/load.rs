@@ -265,7 +265,7 @@ impl Loader {
         let statement = STATEMENTS.iter().find(|s| s.name.as_bytes().eq_ignore_ascii_case(name));
         match statement {
             Some(s) if (s.words_min..=s.words_max).contains(&words.len()) => {
-                self.statements.extend(s.note.map(|note| note_text(s.name, note)));
+                self.statements.extend(s.remark());
                 Ok(())
             }
             _ => {
@@ -284,14 +284,10 @@ impl Loader {
         notes.dedup();
         let idle = table::table().filter(|row| self.given.contains(row.name));
         for row in idle.filter(|row| *self.values.get(row.name) != row.default_value()) {
-            notes.extend(row.note.map(|note| note_text(row.name, note)));
+            notes.extend(row.remark());
         }
         notes
     }
-}
-
-fn note_text(name: &str, why: &str) -> String {
-    format!("Directive '{name}' has no effect: {why}.")
 }
 
 /// The directive whose name is nearest to `name`, if one is near.

@@ -124,6 +124,12 @@ impl ConfigStore {
         run_hooks(&hooks, &old, &new)?;
         *self.current.write() = new;
         self.version.fetch_add(1, Ordering::Relaxed);
+        for row in rows.iter().filter(|row| old.values.get(row.name) != self.settings().values.get(row.name))
+        {
+            if let Some(note) = row.remark() {
+                tracing::info!("{note}");
+            }
+        }
         Ok(())
     }
 

@@ -108,6 +108,11 @@ impl Directive {
         [Some(self.name), self.alias].into_iter().flatten().filter(|_| !self.hidden)
     }
 
+    /// What is logged when it is given and has no effect.
+    pub fn remark(&self) -> Option<String> {
+        self.note.map(|why| remark(self.name, why))
+    }
+
     /// Its default as a value.
     ///
     /// # Panics
@@ -123,6 +128,10 @@ impl Directive {
             Err(why) => panic!("default of {}: {why}", self.name),
         }
     }
+}
+
+fn remark(name: &str, why: &str) -> String {
+    format!("Directive '{name}' has no effect: {why}.")
 }
 
 /// All rows, in the order of redis.conf.
@@ -148,6 +157,13 @@ pub struct Statement {
     pub note: Option<&'static str>,
     /// What it does, in one sentence.
     pub docs: &'static str,
+}
+
+impl Statement {
+    /// What is logged when it is given and has no effect.
+    pub fn remark(&self) -> Option<String> {
+        self.note.map(|why| remark(self.name, why))
+    }
 }
 
 /// All of them. Retired directives that old files still hold are here too.
