@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn both_ways_to_write_a_repetition_mean_the_same() {
         let key = Argument { multiple: true, ..Argument::new("key".into(), Key(0)) };
-        assert_eq!(arguments("key [key ...]"), [key.clone()]);
+        assert_eq!(arguments("key [key ...]"), arguments("key..."));
         assert_eq!(arguments("key..."), [key]);
         assert_eq!(arguments("key value [key value ...]"), arguments("<key value>..."));
         assert_eq!(arguments("key value [key value ...]").len(), 1);

@@ -21,6 +21,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("debug|help", LISTS),
     ("hello", PROCESS),
     ("function|help", LISTS),
+    ("info", PROCESS),
     ("object|help", LISTS),
 ];
 

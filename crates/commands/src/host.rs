@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::info::Section;
 use crate::lookup::Row;
 use crate::session::Session;
 
@@ -55,8 +56,8 @@ pub trait Host: Sync {
 
     // -- the process ----------------------------------------------------------------------------
 
-    /// Appends the lines of INFO's section `section` (without its heading); whether the process has it.
-    fn info_section(&self, section: &str, out: &mut String) -> bool;
+    /// Appends the lines of INFO's section `section`, each ended by CR and LF, without its heading.
+    fn info_section(&self, section: Section, data: &DataFigures, out: &mut String);
 
     /// Asks the process to end; it does so soon after the command.
     fn shut_down(&self, request: Shutdown) -> Result<(), Error>;
@@ -91,6 +92,15 @@ pub trait Host: Sync {
 
     /// Writes a line to the server's log.
     fn log(&self, line: &str);
+}
+
+/// What INFO says of the data, where the process cannot know it. A figure is there for the section it is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DataFigures {
+    /// For `memory`: bytes that the keyspace takes beyond its entries.
+    pub overhead_bytes: u64,
+    /// For `stats`: of the keys with a deadline, about how many are past it and not yet removed, in per cent.
+    pub overdue_percent: f64,
 }
 
 /// What removes values, for the directives that say who frees them.

@@ -81,7 +81,7 @@ pub fn find_row(name: &[u8]) -> Option<&'static Row> {
 }
 
 /// The row called `name`, in whatever case: a command's (`get`) or a subcommand's (`client|kill`).
-pub fn find_named(name: &[u8]) -> Option<&'static Row> {
+pub(crate) fn find_named(name: &[u8]) -> Option<&'static Row> {
     match name.iter().position(|&b| b == b'|') {
         Some(bar) => find_row(&name[..bar])?.subcommand(&name[bar + 1..]),
         None => find_row(name),

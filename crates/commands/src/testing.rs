@@ -8,7 +8,8 @@ use engine::{Event, EventClass, Options, Store, Turn};
 use resp::{Args, Decoder, Reply, Value, split_line};
 
 use crate::error::Error;
-use crate::host::{ClientInfo, Host, Identity, Pause, Removal, Shutdown, Unblock};
+use crate::host::{ClientInfo, DataFigures, Host, Identity, Pause, Removal, Shutdown, Unblock};
+use crate::info::Section;
 use crate::run::execute;
 use crate::session::Session;
 
@@ -89,9 +90,8 @@ impl Host for TestHost {
         self.note("unpause".into());
     }
 
-    fn info_section(&self, section: &str, out: &mut String) -> bool {
-        out.push_str(&format!("{section}_field:1\r\n"));
-        section != "modules"
+    fn info_section(&self, section: Section, data: &DataFigures, out: &mut String) {
+        out.push_str(&format!("{section:?}:{data:?}\r\n"));
     }
 
     fn shut_down(&self, request: Shutdown) -> Result<(), Error> {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -163,6 +164,12 @@ impl ClientEntry {
         now_ms.saturating_sub(self.active_ms.load(Relaxed)).max(0).unsigned_abs()
     }
 
+    /// Whether it is on this machine: it came through a unix socket, or from a loopback address.
+    pub fn is_local(&self) -> bool {
+        let ip = self.connected.address.parse().map(|address: SocketAddr| address.ip());
+        self.connected.unix_socket || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
+    }
+
     /// Bytes of memory it took at its last [`ClientEntry::note`].
     pub fn memory_bytes(&self) -> u64 {
         self.memory_bytes.load(Relaxed)
@@ -192,6 +199,19 @@ impl ClientEntry {
             total_commands: self.total_commands.load(Relaxed),
         }
     }
+}
+
+/// What [`Clients::figures`] finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientFigures {
+    /// Clients that wait in a blocking command.
+    pub blocked: usize,
+    /// Most bytes of requests that wait, of one client.
+    pub query_bytes_max: u64,
+    /// Most bytes of replies that wait, of one client.
+    pub output_bytes_max: u64,
+    /// Bytes of memory that they take.
+    pub memory_bytes: u64,
 }
 
 /// All connected clients.
@@ -266,6 +286,16 @@ impl Clients {
     /// Visits what is known of each client, in order of their ids.
     pub fn each(&self, now_ms: i64, visit: &mut dyn FnMut(&ClientInfo)) {
         self.all().iter().for_each(|entry| visit(&entry.info(now_ms)));
+    }
+
+    /// Sums and maxima over all clients.
+    pub fn figures(&self) -> ClientFigures {
+        self.all().iter().fold(ClientFigures::default(), |sum, entry| ClientFigures {
+            blocked: sum.blocked + usize::from(entry.blocked.load(Relaxed) != 0),
+            query_bytes_max: sum.query_bytes_max.max(entry.query_bytes.load(Relaxed)),
+            output_bytes_max: sum.output_bytes_max.max(entry.output_bytes.load(Relaxed)),
+            memory_bytes: sum.memory_bytes + entry.memory_bytes(),
+        })
     }
 
     /// Makes what client `id` says of itself visible.
@@ -414,6 +444,22 @@ mod tests {
         let info = clients.info(entry.id, 4500).unwrap();
         assert_eq!((info.age_ms, info.idle_ms, info.db, info.resp), (3500, 1500, 5, 3));
         assert_eq!((info.output_bytes, info.total_commands), (3, 8));
+        let expected = ClientFigures { blocked: 0, query_bytes_max: 1, output_bytes_max: 3, memory_bytes: 4 };
+        assert_eq!(clients.figures(), expected);
+    }
+
+    #[test]
+    fn loopback_and_unix_sockets_are_local() {
+        let (clients, _told) = one_worker();
+        let local = |address: &str, unix_socket| {
+            let connected = Connected { address: address.into(), unix_socket, ..Connected::default() };
+            clients.register(connected).is_local()
+        };
+        assert!(
+            local("127.1.2.3:9", false) && local("[::1]:9", false) && local("[::ffff:127.0.0.1]:9", false)
+        );
+        assert!(local("/tmp/socket:0", true));
+        assert!(!local("10.0.0.1:9", false) && !local("?:0", false));
     }
 
     #[test]

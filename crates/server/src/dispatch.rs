@@ -135,9 +135,12 @@ impl Dispatcher {
 
     /// Removes what is due in the worker's stripes, looking at about `budget` entries.
     pub(crate) fn expire_due(&mut self, group: usize, budget: usize) -> engine::Due {
-        self.turn.now_ms = clock::now_ms();
+        let started_us = clock::now_us();
+        self.turn.now_ms = started_us / 1000;
         let due = self.shared.store.expire_due(group, &mut self.turn, budget);
         self.settle_turn();
+        let time_us = clock::now_us().saturating_sub(started_us).max(0).unsigned_abs();
+        self.shared.stats.worker(self.worker).expiry_cycle(time_us, due == engine::Due::More);
         due
     }
 
@@ -187,10 +190,15 @@ impl Dispatcher {
         stats.turn(turn.hits, turn.misses, turn.expired);
         self.shared.add_dirty(turn.dirty);
         (turn.hits, turn.misses, turn.expired, turn.dirty) = (0, 0, 0, 0);
-        for lag_ms in turn.lags_ms.drain(..) {
-            stats.expiry_lag(lag_ms.unsigned_abs() * 1000, 1);
+        if !turn.lags_ms.is_empty() {
+            // The turn's time stood still while keys were removed.
+            let since_us = clock::now_us().saturating_sub(turn.now_ms * 1000).max(0);
+            for lag_ms in turn.lags_ms.drain(..) {
+                stats.expiry_lag((lag_ms.saturating_mul(1000).saturating_add(since_us)).unsigned_abs(), 1);
+            }
         }
         for garbage in turn.garbage.drain(..) {
+            self.shared.garbage_sent();
             // Without the thread that frees, at the very end, it is freed here.
             let _ = self.garbage.send(garbage);
         }
@@ -334,7 +342,8 @@ impl Dispatcher {
         let now_us = clock::now_us();
         let time_us = now_us.saturating_sub(self.counted_us).max(0).unsigned_abs();
         self.counted_us = now_us;
-        self.shared.stats.worker(self.worker).ran(row, time_us * 1000, ran);
+        let percentiles = self.settings.latency_tracking;
+        self.shared.stats.worker(self.worker).ran(row, time_us * 1000, ran, percentiles);
     }
 
     /// Answers a request that is not run with `error`.

@@ -10,6 +10,7 @@ mod connection;
 mod descriptors;
 mod dispatch;
 pub mod histogram;
+mod info;
 mod launch;
 mod listener;
 mod listeners;
@@ -20,6 +21,7 @@ pub mod shared;
 pub mod signals;
 mod socket;
 pub mod stats;
+mod usage;
 mod worker;
 
 pub use launch::launch;

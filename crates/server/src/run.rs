@@ -33,10 +33,9 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
     let settings = config.settings();
     let workers = settings.io_threads.0;
     let options = Options { databases: settings.databases, secret: random()?, groups: workers };
-    let run_id = format!("{:016x}{:016x}{:08x}", random()?, random()?, random()? as u32);
-    let shared = Arc::new(Shared::new(Store::new(&options), config, workers, run_id));
+    let shared = Arc::new(Shared::new(Store::new(&options), config, workers)?);
     let (garbage, freed) = mpsc::channel();
-    let freeing = spawn_freeing(freed)?;
+    let freeing = spawn_freeing(&shared, freed)?;
     let mut parts = (0..workers)
         .map(|i| Worker::new(&shared, i, random()?, garbage.clone()))
         .collect::<io::Result<Vec<Worker>>>()?;
@@ -51,6 +50,7 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
         banner::show(&settings, &listeners.addresses());
         follow_changes(&shared.config, &listeners);
     }
+    shared.has_started();
     tracing::info!("Server initialized");
     let threads: Vec<JoinHandle<()>> = parts.into_iter().map(Worker::spawn).collect::<io::Result<_>>()?;
     let ending = Arc::clone(&shared);
@@ -96,8 +96,13 @@ fn follow_changes(config: &ConfigStore, listeners: &Arc<Listeners>) {
 }
 
 /// The thread that frees what takes long to free; it ends when no worker is left.
-fn spawn_freeing(freed: mpsc::Receiver<Garbage>) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name("freeing".into()).spawn(move || freed.into_iter().for_each(drop))
+fn spawn_freeing(shared: &Arc<Shared>, freed: mpsc::Receiver<Garbage>) -> io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    let free = move |garbage| {
+        drop::<Garbage>(garbage);
+        shared.garbage_freed();
+    };
+    std::thread::Builder::new().name("freeing".into()).spawn(move || freed.into_iter().for_each(free))
 }
 
 fn random() -> io::Result<u64> {

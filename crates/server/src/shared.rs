@@ -1,18 +1,20 @@
 //! The process as a whole: what all workers share, and what commands ask of it.
 
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use commands::{ClientInfo, Error, Host, Pause, Removal, Session, Shutdown, Unblock};
+use commands::{ClientInfo, DataFigures, Error, Host, Pause, Removal, Section, Session, Shutdown, Unblock};
 use engine::Store;
 use parking_lot::Mutex;
 
 use crate::clients::Clients;
 use crate::clock;
-use crate::config::ConfigStore;
+use crate::config::{ConfigStore, Settings};
+use crate::info;
 use crate::stats::Stats;
+use crate::usage;
 
 /// Called once when the process is to end.
 pub type EndProcess = Box<dyn Fn(Shutdown) + Send + Sync>;
@@ -29,6 +31,16 @@ pub struct Shared {
     pub stats: Stats,
     /// Twenty random bytes in hex that name this run of the process (`run_id`).
     pub run_id: String,
+    /// The same kind of name for the data and its history.
+    replication_id: Mutex<String>,
+    /// Settings that commands ask for often.
+    quick: Arc<QuickSettings>,
+    /// Bytes allocated when the process had started.
+    startup_bytes: AtomicU64,
+    peak_bytes: AtomicU64,
+    access_denials: AtomicU64,
+    /// Values handed to the thread that frees, and values it has freed.
+    garbage: (AtomicU64, AtomicU64),
     /// When the process started, in microseconds since the Unix epoch.
     pub started_us: i64,
     /// Where it listens on TCP; 0: nowhere.
@@ -44,25 +56,53 @@ pub struct Shared {
 
 impl Shared {
     /// The process at its start, with `workers` workers.
-    pub fn new(store: Store, config: Arc<ConfigStore>, workers: usize, run_id: String) -> Shared {
-        Shared {
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn new(store: Store, config: Arc<ConfigStore>, workers: usize) -> io::Result<Shared> {
+        let settings = config.settings();
+        let quick = Arc::new(QuickSettings::default());
+        quick.follow(&settings);
+        let follower = Arc::clone(&quick);
+        let follow = move |_: &Settings, new: &Settings| {
+            follower.follow(new);
+            Ok(())
+        };
+        config.on_change(QuickSettings::DIRECTIVES, Box::new(follow));
+        Ok(Shared {
             store,
             clients: Clients::default(),
             stats: Stats::new(workers),
-            run_id,
+            run_id: random_id()?,
+            replication_id: Mutex::new(random_id()?),
+            quick,
+            startup_bytes: AtomicU64::new(0),
+            peak_bytes: AtomicU64::new(0),
+            access_denials: AtomicU64::new(0),
+            garbage: (AtomicU64::new(0), AtomicU64::new(0)),
             started_us: clock::now_us(),
-            port: config.settings().port,
+            port: settings.port,
             config,
             loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             dirty: AtomicU64::new(0),
             expires: AtomicBool::new(true),
             end: Mutex::new(None),
-        }
+        })
     }
 
     /// Sets what SHUTDOWN calls.
     pub fn on_end(&self, end: EndProcess) {
         *self.end.lock() = Some(end);
+    }
+
+    /// Says that all is in place to serve clients.
+    pub(crate) fn has_started(&self) {
+        self.startup_bytes.store(usage::allocated_bytes(), Ordering::Relaxed);
+    }
+
+    /// Bytes allocated when the process had started.
+    pub(crate) fn startup_bytes(&self) -> u64 {
+        self.startup_bytes.load(Ordering::Relaxed)
     }
 
     /// The worker with the fewest connections, which now has one more.
@@ -76,12 +116,6 @@ impl Shared {
     /// Says that `worker` has one connection less.
     pub(crate) fn worker_lost(&self, worker: usize) {
         self.loads[worker].fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Whether a client is on this machine: what `local` in the configuration means.
-    fn is_local(&self, session: &Session) -> bool {
-        let loopback = |address: &str| address.parse().is_ok_and(|at: SocketAddr| at.ip().is_loopback());
-        self.client(session.id).is_some_and(|client| client.unix_socket || loopback(&client.address))
     }
 
     /// Adds to the changes since the last snapshot.
@@ -103,15 +137,52 @@ impl Shared {
         self.expires.load(Ordering::Relaxed)
     }
 
-    /// Takes a sample of the counters, for rates.
+    /// Takes a sample of the counters, for rates, and of the memory, for its peak.
     pub(crate) fn sample(&self, now_ms: i64) {
         self.stats.sample(now_ms);
+        self.note_memory(usage::allocated_bytes());
+    }
+
+    /// Notes that `allocated_bytes` are allocated now; the most that ever were.
+    pub(crate) fn note_memory(&self, allocated_bytes: u64) -> u64 {
+        self.peak_bytes.fetch_max(allocated_bytes, Ordering::Relaxed).max(allocated_bytes)
+    }
+
+    /// Attempts to authenticate that failed.
+    pub(crate) fn access_denials(&self) -> u64 {
+        self.access_denials.load(Ordering::Relaxed)
+    }
+
+    /// The name of the data's history.
+    pub(crate) fn replication_id(&self) -> String {
+        self.replication_id.lock().clone()
+    }
+
+    /// Notes that a value goes to the thread that frees.
+    pub(crate) fn garbage_sent(&self) {
+        self.garbage.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that the thread that frees has freed a value.
+    pub(crate) fn garbage_freed(&self) {
+        self.garbage.1.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Values that wait to be freed, and values that were.
+    pub(crate) fn garbage(&self) -> (u64, u64) {
+        let freed = self.garbage.1.load(Ordering::Relaxed);
+        (self.garbage.0.load(Ordering::Relaxed).saturating_sub(freed), freed)
+    }
+
+    /// Whether the client of `session` is on this machine: what `local` in the configuration means.
+    fn is_local(&self, session: &Session) -> bool {
+        self.clients.get(session.id).is_some_and(|entry| entry.is_local())
     }
 }
 
 impl Host for Shared {
     fn bulk_bytes_max(&self) -> usize {
-        self.config.settings().proto_max_bulk_len_bytes
+        self.quick.bulk_bytes_max.load(Ordering::Relaxed)
     }
 
     fn now_us(&self) -> i64 {
@@ -119,13 +190,7 @@ impl Host for Shared {
     }
 
     fn frees_later(&self, removal: Removal) -> bool {
-        let settings = self.config.settings();
-        match removal {
-            Removal::Del => settings.lazyfree_lazy_user_del,
-            Removal::Flush => settings.lazyfree_lazy_user_flush,
-            Removal::Overwrite => settings.lazyfree_lazy_server_del,
-            Removal::Expiry => settings.lazyfree_lazy_expire,
-        }
+        self.quick.frees_later[removal as usize].load(Ordering::Relaxed)
     }
 
     fn password_wanted(&self) -> bool {
@@ -141,7 +206,9 @@ impl Host for Shared {
         std::hint::black_box(differences) == 0 && wanted.len() == password.len()
     }
 
-    fn access_denied(&self) {}
+    fn access_denied(&self) {
+        self.access_denials.fetch_add(1, Ordering::Relaxed);
+    }
 
     fn client_changed(&self, session: &Session) {
         self.clients.identify(session.id, session.identity());
@@ -171,8 +238,8 @@ impl Host for Shared {
         self.clients.end_pause();
     }
 
-    fn info_section(&self, _section: &str, _out: &mut String) -> bool {
-        false
+    fn info_section(&self, section: Section, data: &DataFigures, out: &mut String) {
+        info::section(self, section, data, out);
     }
 
     fn shut_down(&self, request: Shutdown) -> Result<(), Error> {
@@ -191,8 +258,7 @@ impl Host for Shared {
     }
 
     fn config_set(&self, session: &Session, pairs: &[(&[u8], &[u8])]) -> Result<(), Error> {
-        let local = self.is_local(session);
-        self.config.set(pairs, local).map_err(|error| Error::Message(error.to_string()))
+        self.config.set(pairs, self.is_local(session)).map_err(|error| Error::Message(error.to_string()))
     }
 
     fn config_rewrite(&self) -> Result<(), Error> {
@@ -201,6 +267,7 @@ impl Host for Shared {
 
     fn reset_stats(&self) {
         self.stats.reset();
+        self.access_denials.store(0, Ordering::Relaxed);
     }
 
     fn debug_allowed(&self, session: &Session) -> bool {
@@ -218,5 +285,141 @@ impl Host for Shared {
 
     fn log(&self, line: &str) {
         tracing::info!("DEBUG LOG: {line}");
+    }
+}
+
+/// Settings that commands ask for so often that a lock would show: each a relaxed load.
+#[derive(Debug, Default)]
+struct QuickSettings {
+    bulk_bytes_max: AtomicUsize,
+    /// By [`Removal`].
+    frees_later: [AtomicBool; 4],
+}
+
+impl QuickSettings {
+    const DIRECTIVES: &[&str] = &[
+        "proto-max-bulk-len",
+        "lazyfree-lazy-user-del",
+        "lazyfree-lazy-user-flush",
+        "lazyfree-lazy-server-del",
+        "lazyfree-lazy-expire",
+    ];
+
+    fn follow(&self, settings: &Settings) {
+        self.bulk_bytes_max.store(settings.proto_max_bulk_len_bytes, Ordering::Relaxed);
+        for (removal, later) in [
+            (Removal::Del, settings.lazyfree_lazy_user_del),
+            (Removal::Flush, settings.lazyfree_lazy_user_flush),
+            (Removal::Overwrite, settings.lazyfree_lazy_server_del),
+            (Removal::Expiry, settings.lazyfree_lazy_expire),
+        ] {
+            self.frees_later[removal as usize].store(later, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Twenty random bytes in hex.
+fn random_id() -> io::Result<String> {
+    let mut bytes = [0; 20];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use engine::Options;
+
+    use super::*;
+    use crate::clients::Connected;
+    use crate::config::load;
+
+    fn shared(args: &[&str]) -> Shared {
+        let config = ConfigStore::new(load(args.iter().map(OsString::from)).unwrap());
+        let store = Store::new(&Options { databases: 16, secret: 1, groups: 2 });
+        Shared::new(store, Arc::new(config), 2).unwrap()
+    }
+
+    fn session(shared: &Shared, address: &str) -> Session {
+        let connected = Connected { address: address.into(), ..Connected::default() };
+        Session::new(shared.clients.register(connected).id, true)
+    }
+
+    #[test]
+    fn passwords_fit_or_do_not() {
+        assert!(!shared(&[]).password_wanted());
+        let shared = shared(&["--requirepass", "secret"]);
+        assert!(shared.password_wanted());
+        let fits = |password: &str| shared.password_fits(password.as_bytes());
+        assert!(fits("secret"));
+        assert!(["", "s", "secreT", "secret1", "Secret", "secret\0"].iter().all(|wrong| !fits(wrong)));
+    }
+
+    #[test]
+    fn often_needed_settings_follow_the_configuration() {
+        let shared = shared(&[]);
+        let here = session(&shared, "127.0.0.1:5");
+        assert!(!shared.frees_later(Removal::Overwrite));
+        let pairs: [(&[u8], &[u8]); 2] =
+            [(b"lazyfree-lazy-server-del", b"yes"), (b"proto-max-bulk-len", b"2mb")];
+        shared.config_set(&here, &pairs).unwrap();
+        assert!(shared.frees_later(Removal::Overwrite) && !shared.frees_later(Removal::Del));
+        assert_eq!(shared.bulk_bytes_max(), 2 << 20);
+    }
+
+    #[test]
+    fn what_is_for_local_clients_is_refused_to_others() {
+        let shared = shared(&["--enable-debug-command", "local"]);
+        let (here, there) = (session(&shared, "[::1]:5"), session(&shared, "192.0.2.1:5"));
+        assert!(shared.debug_allowed(&here) && !shared.debug_allowed(&there));
+    }
+
+    #[test]
+    fn every_info_section_is_lines_of_field_and_value() {
+        let shared = shared(&[]);
+        let worker = shared.stats.worker(0);
+        let row = commands::find_row(b"get").unwrap();
+        worker.ran(row, 3000, 2, true);
+        worker.failed(row, "WRONGTYPE x");
+        let section = |section| {
+            let mut text = String::new();
+            shared.info_section(section, &DataFigures::default(), &mut text);
+            for line in text.lines() {
+                assert!(line.split_once(':').is_some_and(|(field, _)| !field.is_empty()), "{line}");
+            }
+            assert!(text.is_empty() || text.ends_with("\r\n"));
+            text
+        };
+        assert!(section(Section::Server).contains("redis_version:7.2.4\r\nebbtide_version:"));
+        assert!(section(Section::Clients).starts_with("connected_clients:0\r\n"));
+        assert!(section(Section::Memory).contains("\r\nmaxmemory_policy:noeviction\r\n"));
+        assert!(section(Section::Stats).contains("\r\ntotal_commands_processed:2\r\n"));
+        assert!(section(Section::Persistence).contains("\r\nrdb_changes_since_last_save:0\r\n"));
+        assert!(
+            section(Section::Replication).contains(&format!("master_replid:{}", shared.replication_id()))
+        );
+        assert!(section(Section::Cpu).contains("used_cpu_user:"));
+        assert_eq!(
+            section(Section::CommandStats),
+            "cmdstat_get:calls=2,usec=3,usec_per_call=1.50,rejected_calls=0,failed_calls=1\r\n"
+        );
+        assert_eq!(section(Section::ErrorStats), "errorstat_WRONGTYPE:count=1\r\n");
+        assert_eq!(
+            section(Section::LatencyStats),
+            "latency_percentiles_usec_get:p50=1.500,p99=1.500,p99.9=1.500\r\n"
+        );
+        assert_eq!(section(Section::Cluster), "cluster_enabled:0\r\n");
+        shared.reset_stats();
+        assert_eq!(section(Section::CommandStats), "");
+    }
+
+    #[test]
+    fn values_being_freed_are_counted() {
+        let shared = shared(&[]);
+        shared.garbage_sent();
+        shared.garbage_sent();
+        shared.garbage_freed();
+        assert_eq!(shared.garbage(), (1, 1));
     }
 }

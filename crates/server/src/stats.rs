@@ -71,6 +71,10 @@ pub struct WorkerStats {
     hits: Counter,
     misses: Counter,
     expired: Counter,
+    expiry_pauses: Counter,
+    expiry_time_us: Counter,
+    query_limit_hits: Counter,
+    output_limit_hits: Counter,
     expiry_lag_us: Histogram,
     commands: Box<[CommandCounters]>,
     errors: Mutex<BTreeMap<Box<str>, u64>>,
@@ -89,6 +93,10 @@ impl WorkerStats {
             hits: Counter::default(),
             misses: Counter::default(),
             expired: Counter::default(),
+            expiry_pauses: Counter::default(),
+            expiry_time_us: Counter::default(),
+            query_limit_hits: Counter::default(),
+            output_limit_hits: Counter::default(),
             expiry_lag_us: Histogram::default(),
             commands: (0..ROWS).map(|_| CommandCounters::default()).collect(),
             errors: Mutex::default(),
@@ -129,13 +137,16 @@ impl WorkerStats {
         self.written_bytes.add(bytes as u64);
     }
 
-    /// A command ran `times` times and took `time_ns` in all, whatever came of it.
+    /// A command ran `times` times and took `time_ns` in all, whatever came of it. `percentiles`: the time of each
+    /// is recorded too (`latency-tracking`).
     #[inline]
-    pub fn ran(&self, row: &Row, time_ns: u64, times: u64) {
+    pub fn ran(&self, row: &Row, time_ns: u64, times: u64, percentiles: bool) {
         let command = &self.commands[row.number];
         command.calls.add(times);
         command.time_ns.add(time_ns);
-        command.latency_ns.get_or_init(Histogram::default).record(time_ns / times.max(1), times);
+        if percentiles {
+            command.latency_ns.get_or_init(Histogram::default).record(time_ns / times.max(1), times);
+        }
     }
 
     /// A command that ran failed; `error` is the reply's text.
@@ -176,6 +187,23 @@ impl WorkerStats {
         self.expiry_lag_us.record(lag_us, n);
     }
 
+    /// Expired keys were removed for `time_us` microseconds; `more`: others are due, but clients come first.
+    #[inline]
+    pub fn expiry_cycle(&self, time_us: u64, more: bool) {
+        self.expiry_time_us.add(time_us);
+        self.expiry_pauses.add(u64::from(more));
+    }
+
+    /// A client was closed: more of its requests waited than `client-query-buffer-limit` allows.
+    pub fn query_limit_hit(&self) {
+        self.query_limit_hits.add(1);
+    }
+
+    /// A client was closed: more of its replies waited than `client-output-buffer-limit` allows.
+    pub fn output_limit_hit(&self) {
+        self.output_limit_hits.add(1);
+    }
+
     fn clear(&self) {
         let counters = [
             &self.connections,
@@ -187,6 +215,10 @@ impl WorkerStats {
             &self.hits,
             &self.misses,
             &self.expired,
+            &self.expiry_pauses,
+            &self.expiry_time_us,
+            &self.query_limit_hits,
+            &self.output_limit_hits,
         ];
         counters.into_iter().for_each(Counter::clear);
         for command in &self.commands {
@@ -240,6 +272,14 @@ pub struct Totals {
     pub misses: u64,
     /// Keys that expired.
     pub expired: u64,
+    /// How often the removal of expired keys was interrupted for clients' sake.
+    pub expiry_pauses: u64,
+    /// Microseconds that the removal of expired keys took.
+    pub expiry_time_us: u64,
+    /// Clients closed for the requests that waited.
+    pub query_limit_hits: u64,
+    /// Clients closed for the replies that waited.
+    pub output_limit_hits: u64,
     /// Error replies.
     pub errors: u64,
 }
@@ -297,6 +337,10 @@ impl Stats {
             hits: sum.hits + w.hits.get(),
             misses: sum.misses + w.misses.get(),
             expired: sum.expired + w.expired.get(),
+            expiry_pauses: sum.expiry_pauses + w.expiry_pauses.get(),
+            expiry_time_us: sum.expiry_time_us + w.expiry_time_us.get(),
+            query_limit_hits: sum.query_limit_hits + w.query_limit_hits.get(),
+            output_limit_hits: sum.output_limit_hits + w.output_limit_hits.get(),
             errors: sum.errors + w.errors.lock().values().sum::<u64>(),
         })
     }

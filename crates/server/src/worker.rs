@@ -396,6 +396,12 @@ impl Worker {
         let over_output = !conn.output.is_empty()
             && conn.output.is_over(settings.client_output_buffer_limit.normal, clock::now_ms());
         if over_input || over_output {
+            let stats = self.dispatcher.shared.stats.worker(self.index);
+            if over_input {
+                stats.query_limit_hit()
+            } else {
+                stats.output_limit_hit()
+            }
             let which = if over_input { "query" } else { "output" };
             tracing::warn!("Closing client id={} that reached max {which} buffer length", conn.entry.id);
             self.close(n);

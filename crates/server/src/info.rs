@@ -1,0 +1,350 @@
+//! INFO's sections about the process. Fields are Redis's; one about what does not exist here says zero.
+
+use std::fmt::{Display, Write};
+
+use commands::{DataFigures, REDIS_VERSION, Row, Section, rows};
+
+use crate::clock;
+use crate::shared::Shared;
+use crate::stats::CommandTotals;
+use crate::usage::{self, Cpu, Memory};
+
+/// Collects `field:value` lines.
+struct Lines<'o>(&'o mut String);
+
+impl Lines<'_> {
+    fn put(&mut self, field: impl Display, value: impl Display) {
+        // Writing to memory does not fail.
+        let _ = write!(self.0, "{field}:{value}\r\n");
+    }
+
+    /// A number of bytes, and once more for people.
+    fn bytes(&mut self, field: &str, bytes: u64) {
+        self.put(field, bytes);
+        self.put(format_args!("{field}_human"), human(bytes));
+    }
+
+    /// Fields that are zero: what they count does not exist here.
+    fn zero(&mut self, fields: &[&str]) {
+        fields.iter().for_each(|field| self.put(field, 0));
+    }
+}
+
+/// Bytes for people: `512B`, `1.50K`, `2.25G`.
+fn human(bytes: u64) -> String {
+    let units = ["K", "M", "G", "T", "P"];
+    let mut n = bytes as f64 / 1024.0;
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    for unit in units {
+        if n < 1024.0 {
+            return format!("{n:.2}{unit}");
+        }
+        n /= 1024.0;
+    }
+    format!("{n:.2}E")
+}
+
+fn ratio(a: u64, b: u64) -> String {
+    format!("{:.2}", if b == 0 { 0.0 } else { a as f64 / b as f64 })
+}
+
+/// Appends the lines of `section`.
+pub(crate) fn section(shared: &Shared, section: Section, data: &DataFigures, out: &mut String) {
+    let mut lines = Lines(out);
+    match section {
+        Section::Server => server(shared, &mut lines),
+        Section::Clients => clients(shared, &mut lines),
+        Section::Memory => memory(shared, data, &mut lines),
+        Section::Persistence => persistence(shared, &mut lines),
+        Section::Stats => stats(shared, data, &mut lines),
+        Section::Replication => replication(shared, &mut lines),
+        Section::Cpu => cpu(&mut lines),
+        Section::CommandStats => command_stats(shared, &mut lines),
+        Section::ErrorStats => error_stats(shared, &mut lines),
+        Section::LatencyStats => latency_stats(shared, &mut lines),
+        Section::Cluster => lines.put("cluster_enabled", 0),
+        // There are no modules, and the keyspace is the command's own.
+        Section::Modules | Section::Keyspace => {}
+    }
+}
+
+fn server(shared: &Shared, lines: &mut Lines<'_>) {
+    let settings = shared.config.settings();
+    let now_us = clock::now_us();
+    let uptime_s = (now_us - shared.started_us).max(0) / 1_000_000;
+    lines.put("redis_version", REDIS_VERSION);
+    lines.put("ebbtide_version", crate::VERSION);
+    lines.put("redis_git_sha1", "00000000");
+    lines.put("redis_git_dirty", 0);
+    lines.put("redis_build_id", 0);
+    lines.put("redis_mode", "standalone");
+    lines.put("os", usage::operating_system());
+    lines.put("arch_bits", usize::BITS);
+    lines.put("monotonic_clock", "POSIX clock_gettime");
+    lines.put("multiplexing_api", if cfg!(target_os = "linux") { "epoll" } else { "kqueue" });
+    lines.put("atomicvar_api", "c11-builtin");
+    lines.put("gcc_version", "0.0.0");
+    lines.put("process_id", std::process::id());
+    lines.put("process_supervised", "no");
+    lines.put("run_id", &shared.run_id);
+    lines.put("tcp_port", settings.port);
+    lines.put("server_time_usec", now_us);
+    lines.put("uptime_in_seconds", uptime_s);
+    lines.put("uptime_in_days", uptime_s / (24 * 3600));
+    lines.put("hz", settings.hz);
+    lines.put("configured_hz", settings.hz);
+    lines.put("lru_clock", (now_us / 1_000_000) & 0xff_ffff);
+    lines.put("executable", std::env::current_exe().unwrap_or_default().display());
+    lines.put("config_file", shared.config.file().unwrap_or("".as_ref()).display());
+    lines.put("io_threads_active", u8::from(settings.io_threads.0 > 1));
+}
+
+fn clients(shared: &Shared, lines: &mut Lines<'_>) {
+    let settings = shared.config.settings();
+    let figures = shared.clients.figures();
+    lines.put("connected_clients", shared.clients.len());
+    lines.put("cluster_connections", 0);
+    lines.put("maxclients", settings.maxclients);
+    lines.put("client_recent_max_input_buffer", figures.query_bytes_max);
+    lines.put("client_recent_max_output_buffer", figures.output_bytes_max);
+    lines.put("blocked_clients", figures.blocked);
+    lines.zero(&[
+        "tracking_clients",
+        "pubsub_clients",
+        "watching_clients",
+        "clients_in_timeout_table",
+        "total_watched_keys",
+        "total_blocking_keys",
+        "total_blocking_keys_on_nokey",
+    ]);
+}
+
+fn memory(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
+    let settings = shared.config.settings();
+    let now = Memory::now();
+    let peak = shared.note_memory(now.allocated);
+    let startup = shared.startup_bytes();
+    let clients = shared.clients.figures().memory_bytes;
+    let overhead = startup + clients + data.overhead_bytes;
+    let dataset = now.allocated.saturating_sub(overhead);
+    let percent = |a: u64, b: u64| format!("{:.2}%", 100.0 * a as f64 / b.max(1) as f64);
+    lines.bytes("used_memory", now.allocated);
+    lines.bytes("used_memory_rss", now.process_resident);
+    lines.bytes("used_memory_peak", peak);
+    lines.put("used_memory_peak_perc", percent(now.allocated, peak));
+    lines.put("used_memory_overhead", overhead);
+    lines.put("used_memory_startup", startup);
+    lines.put("used_memory_dataset", dataset);
+    lines.put("used_memory_dataset_perc", percent(dataset, now.allocated.saturating_sub(startup)));
+    lines.put("allocator_allocated", now.allocated);
+    lines.put("allocator_active", now.active);
+    lines.put("allocator_resident", now.resident);
+    lines.bytes("total_system_memory", usage::machine_bytes());
+    lines.zero(&["used_memory_lua", "used_memory_vm_eval"]);
+    lines.put("used_memory_lua_human", human(0));
+    lines.zero(&[
+        "used_memory_scripts_eval",
+        "number_of_cached_scripts",
+        "number_of_functions",
+        "number_of_libraries",
+        "used_memory_vm_functions",
+    ]);
+    lines.bytes("used_memory_vm_total", 0);
+    lines.put("used_memory_functions", 0);
+    lines.bytes("used_memory_scripts", 0);
+    lines.bytes("maxmemory", settings.maxmemory_bytes);
+    lines.put("maxmemory_policy", String::from_utf8_lossy(&settings.values.get("maxmemory-policy").text()));
+    lines.put("allocator_frag_ratio", ratio(now.active, now.allocated));
+    lines.put("allocator_frag_bytes", now.active.saturating_sub(now.allocated));
+    lines.put("allocator_rss_ratio", ratio(now.resident, now.active));
+    lines.put("allocator_rss_bytes", now.resident.saturating_sub(now.active));
+    lines.put("rss_overhead_ratio", ratio(now.process_resident, now.resident));
+    lines.put("rss_overhead_bytes", now.process_resident as i64 - now.resident as i64);
+    lines.put("mem_fragmentation_ratio", ratio(now.process_resident, now.allocated));
+    lines.put("mem_fragmentation_bytes", now.process_resident as i64 - now.allocated as i64);
+    lines.zero(&[
+        "mem_not_counted_for_evict",
+        "mem_replication_backlog",
+        "mem_total_replication_buffers",
+        "mem_clients_slaves",
+    ]);
+    lines.put("mem_clients_normal", clients);
+    lines.zero(&["mem_cluster_links", "mem_aof_buffer"]);
+    lines.put("mem_allocator", usage::allocator());
+    lines.put("active_defrag_running", 0);
+    let (pending, freed) = shared.garbage();
+    lines.put("lazyfree_pending_objects", pending);
+    lines.put("lazyfreed_objects", freed);
+}
+
+/// Nothing is written to disk yet: all there is to tell is how much would be.
+fn persistence(shared: &Shared, lines: &mut Lines<'_>) {
+    lines.zero(&["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
+    lines.put("current_fork_perc", "0.00");
+    lines.zero(&["current_save_keys_processed", "current_save_keys_total"]);
+    lines.put("rdb_changes_since_last_save", shared.dirty());
+    lines.put("rdb_bgsave_in_progress", 0);
+    lines.put("rdb_last_save_time", shared.started_us / 1_000_000);
+    lines.put("rdb_last_bgsave_status", "ok");
+    lines.put("rdb_last_bgsave_time_sec", -1);
+    lines.put("rdb_current_bgsave_time_sec", -1);
+    lines.zero(&[
+        "rdb_saves",
+        "rdb_last_cow_size",
+        "rdb_last_load_keys_expired",
+        "rdb_last_load_keys_loaded",
+    ]);
+    lines.zero(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
+    lines.put("aof_last_rewrite_time_sec", -1);
+    lines.put("aof_current_rewrite_time_sec", -1);
+    lines.put("aof_last_bgrewrite_status", "ok");
+    lines.zero(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    lines.put("aof_last_write_status", "ok");
+    lines.zero(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+}
+
+fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
+    let totals = shared.stats.totals();
+    let [commands_rate, read_rate, written_rate] = shared.stats.rates(clock::now_ms());
+    let kilobytes = |bytes: f64| format!("{:.2}", bytes / 1024.0);
+    lines.put("total_connections_received", totals.connections);
+    lines.put("total_commands_processed", totals.traffic.commands);
+    lines.put("instantaneous_ops_per_sec", commands_rate.round());
+    lines.put("total_net_input_bytes", totals.traffic.read_bytes);
+    lines.put("total_net_output_bytes", totals.traffic.written_bytes);
+    lines.zero(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    lines.put("instantaneous_input_kbps", kilobytes(read_rate));
+    lines.put("instantaneous_output_kbps", kilobytes(written_rate));
+    lines.put("instantaneous_input_repl_kbps", "0.00");
+    lines.put("instantaneous_output_repl_kbps", "0.00");
+    lines.put("rejected_connections", totals.connections_rejected);
+    lines.zero(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    expiry(shared, data, lines);
+    lines.zero(&[
+        "evicted_keys",
+        "evicted_clients",
+        "evicted_scripts",
+        "total_eviction_exceeded_time",
+        "current_eviction_exceeded_time",
+    ]);
+    lines.put("keyspace_hits", totals.hits);
+    lines.put("keyspace_misses", totals.misses);
+    lines.zero(&[
+        "pubsub_channels",
+        "pubsub_patterns",
+        "pubsubshard_channels",
+        "latest_fork_usec",
+        "total_forks",
+    ]);
+    lines.zero(&["migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits"]);
+    lines.zero(&["active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
+    lines.zero(&["total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys"]);
+    lines.zero(&["tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"]);
+    lines.put("total_error_replies", totals.errors);
+    lines.put("dump_payload_sanitizations", 0);
+    lines.put("total_reads_processed", totals.reads);
+    lines.put("total_writes_processed", totals.writes);
+    let threaded = u64::from(shared.config.settings().io_threads.0 > 1);
+    lines.put("io_threaded_reads_processed", totals.reads * threaded);
+    lines.put("io_threaded_writes_processed", totals.writes * threaded);
+    lines.put("client_query_buffer_limit_disconnections", totals.query_limit_hits);
+    lines.put("client_output_buffer_limit_disconnections", totals.output_limit_hits);
+    lines.zero(&["reply_buffer_shrinks", "reply_buffer_expands"]);
+    lines.put("acl_access_denied_auth", shared.access_denials());
+    lines.zero(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
+}
+
+/// Expired keys; and Ebbtide's own fields, how long keys outlived their deadlines.
+fn expiry(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
+    let totals = shared.stats.totals();
+    let lag_us = shared.stats.expiry_lag_us();
+    lines.put("expired_keys", totals.expired);
+    lines.put("expired_stale_perc", format_args!("{:.2}", data.overdue_percent));
+    lines.put("expired_time_cap_reached_count", totals.expiry_pauses);
+    lines.put("expire_cycle_cpu_milliseconds", totals.expiry_time_us / 1000);
+    lines.put("expire_lag_usec_p50", lag_us.percentile(50.0));
+    lines.put("expire_lag_usec_p99", lag_us.percentile(99.0));
+    lines.put("expire_lag_usec_max", lag_us.max());
+}
+
+fn replication(shared: &Shared, lines: &mut Lines<'_>) {
+    lines.put("role", "master");
+    lines.put("connected_slaves", 0);
+    lines.put("master_failover_state", "no-failover");
+    lines.put("master_replid", shared.replication_id());
+    lines.put("master_replid2", "0".repeat(40));
+    lines.put("master_repl_offset", 0);
+    lines.put("second_repl_offset", -1);
+    lines.zero(&[
+        "repl_backlog_active",
+        "repl_backlog_size",
+        "repl_backlog_first_byte_offset",
+        "repl_backlog_histlen",
+    ]);
+}
+
+fn cpu(lines: &mut Lines<'_>) {
+    let parts = [("", Cpu::process()), ("_children", Cpu::children()), ("_main_thread", Cpu::thread())];
+    for (suffix, cpu) in parts {
+        for (kind, time) in [("sys", cpu.system), ("user", cpu.user)] {
+            lines.put(format_args!("used_cpu_{kind}{suffix}"), format_args!("{:.6}", time.as_secs_f64()));
+        }
+    }
+}
+
+/// The commands that were asked for since the counters' last reset, with their totals.
+fn asked_for(shared: &Shared) -> impl Iterator<Item = (&'static Row, CommandTotals)> {
+    rows()
+        .iter()
+        .map(|row| (row, shared.stats.command(row)))
+        .filter(|(_, totals)| totals.calls + totals.rejected + totals.failed > 0)
+}
+
+fn command_stats(shared: &Shared, lines: &mut Lines<'_>) {
+    for (row, totals) in asked_for(shared) {
+        let CommandTotals { calls, rejected, failed, .. } = totals;
+        let time_us = totals.time_ns / 1000;
+        let each_us = totals.time_ns as f64 / 1000.0 / calls.max(1) as f64;
+        lines.put(
+            format_args!("cmdstat_{}", row.full_name()),
+            format_args!(
+                "calls={calls},usec={time_us},usec_per_call={each_us:.2},rejected_calls={rejected},\
+                 failed_calls={failed}"
+            ),
+        );
+    }
+}
+
+fn error_stats(shared: &Shared, lines: &mut Lines<'_>) {
+    for (kind, count) in shared.stats.errors() {
+        lines.put(format_args!("errorstat_{kind}"), format_args!("count={count}"));
+    }
+}
+
+fn latency_stats(shared: &Shared, lines: &mut Lines<'_>) {
+    let settings = shared.config.settings();
+    if !settings.latency_tracking {
+        return;
+    }
+    for (row, totals) in asked_for(shared).filter(|(_, totals)| !totals.latency_ns.is_empty()) {
+        let percentile = |&percent: &f64| {
+            let time_us = totals.latency_ns.percentile(percent) as f64 / 1000.0;
+            format!("p{percent}={time_us:.3}")
+        };
+        let all: Vec<String> = settings.latency_tracking_info_percentiles.iter().map(percentile).collect();
+        lines.put(format_args!("latency_percentiles_usec_{}", row.full_name()), all.join(","));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn bytes_for_people() {
+        let shown = [0, 1023, 1024, 1536, 1 << 20, 5 << 30, u64::MAX].map(human);
+        assert_eq!(shown, ["0B", "1023B", "1.00K", "1.50K", "1.00M", "5.00G", "16.00E"]);
+    }
+}

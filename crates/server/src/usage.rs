@@ -1,0 +1,129 @@
+//! What the process takes of the machine: memory and processor time.
+
+use std::fs;
+use std::time::Duration;
+
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+use tikv_jemalloc_ctl::{epoch, stats};
+
+/// Memory, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    /// Allocated by the program.
+    pub(crate) allocated: u64,
+    /// In pages the allocator has something in.
+    pub(crate) active: u64,
+    /// In pages the allocator holds that may be in memory.
+    pub(crate) resident: u64,
+    /// Of the whole process that is in memory.
+    pub(crate) process_resident: u64,
+}
+
+impl Memory {
+    /// The memory taken now.
+    pub(crate) fn now() -> Memory {
+        let allocated = allocated_bytes();
+        let resident = stats::resident::read().map_or(0, |n| n as u64);
+        Memory {
+            allocated,
+            active: stats::active::read().map_or(0, |n| n as u64),
+            resident,
+            process_resident: kilobytes("/proc/self/status", "VmRSS:").unwrap_or(resident),
+        }
+    }
+}
+
+/// Bytes allocated by the program.
+pub(crate) fn allocated_bytes() -> u64 {
+    // Without a new epoch the allocator would tell old figures; when it cannot, these are the best there are.
+    let _ = epoch::advance();
+    stats::allocated::read().map_or(0, |n| n as u64)
+}
+
+/// The allocator's name and version, as `jemalloc-5.3.0`.
+pub(crate) fn allocator() -> String {
+    let version = tikv_jemalloc_ctl::version::read().unwrap_or_default();
+    format!("jemalloc-{}", version.split('-').next().unwrap_or_default())
+}
+
+/// Bytes of memory that the machine has; 0 where the system does not tell.
+pub(crate) fn machine_bytes() -> u64 {
+    kilobytes("/proc/meminfo", "MemTotal:").unwrap_or(0)
+}
+
+/// The bytes on the line that begins with `field` in a file of Linux's that gives them in kilobytes.
+fn kilobytes(file: &str, field: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Processor time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cpu {
+    /// In the kernel.
+    pub(crate) system: Duration,
+    /// In the program.
+    pub(crate) user: Duration,
+}
+
+impl Cpu {
+    /// Of the process.
+    pub(crate) fn process() -> Cpu {
+        Cpu::of(UsageWho::RUSAGE_SELF)
+    }
+
+    /// Of its children that have ended.
+    pub(crate) fn children() -> Cpu {
+        Cpu::of(UsageWho::RUSAGE_CHILDREN)
+    }
+
+    /// Of the calling thread; of the process where the system does not count threads apart.
+    pub(crate) fn thread() -> Cpu {
+        #[cfg(target_os = "linux")]
+        return Cpu::of(UsageWho::RUSAGE_THREAD);
+        #[cfg(not(target_os = "linux"))]
+        Cpu::process()
+    }
+
+    fn of(who: UsageWho) -> Cpu {
+        let time = |t: TimeVal| {
+            let micros = t.tv_sec().saturating_mul(1_000_000).saturating_add(i64::from(t.tv_usec()));
+            Duration::from_micros(micros.max(0).unsigned_abs())
+        };
+        let of_usage =
+            |usage: Usage| Cpu { system: time(usage.system_time()), user: time(usage.user_time()) };
+        getrusage(who).map(of_usage).unwrap_or_default()
+    }
+}
+
+/// The operating system's name, release and machine, as `Linux 6.1.0 x86_64`.
+pub(crate) fn operating_system() -> String {
+    nix::sys::utsname::uname().map_or_else(
+        |_| std::env::consts::OS.to_owned(),
+        |name| {
+            let parts = [name.sysname(), name.release(), name.machine()];
+            parts.map(|part| part.to_string_lossy()).join(" ")
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_of_this_process() {
+        let memory = Memory::now();
+        assert!(memory.process_resident > 0);
+        assert!(memory.allocated <= memory.resident);
+        let busy: u64 = (0..1_000_000u64).map(std::hint::black_box).sum();
+        assert!(busy > 0);
+        let (thread, process) = (Cpu::thread(), Cpu::process());
+        assert!(process.user + process.system > Duration::ZERO);
+        assert!(thread.user <= process.user + Duration::from_millis(10));
+        assert!(allocator().starts_with("jemalloc-5."));
+        assert!(operating_system().split(' ').count() >= 3);
+    }
+}
