@@ -76,6 +76,9 @@ pub trait Host: Sync {
     /// Writes the configuration back to its file, or leaves the file as it was.
     fn config_rewrite(&self) -> Result<(), Error>;
 
+    /// The same with every directive, also those that have their defaults (DEBUG CONFIG-REWRITE-FORCE-ALL).
+    fn config_rewrite_all(&self) -> Result<(), Error>;
+
     /// Sets what is counted and measured for INFO back to zero.
     fn reset_stats(&self);
 

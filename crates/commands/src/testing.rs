@@ -117,6 +117,11 @@ impl Host for TestHost {
         Ok(())
     }
 
+    fn config_rewrite_all(&self) -> Result<(), Error> {
+        self.note("rewrite all".into());
+        Ok(())
+    }
+
     fn reset_stats(&self) {
         self.note("reset stats".into());
     }

@@ -265,6 +265,10 @@ impl Host for Shared {
         self.config.rewrite().map_err(|error| Error::Message(error.to_string()))
     }
 
+    fn config_rewrite_all(&self) -> Result<(), Error> {
+        self.config.rewrite_all().map_err(|error| Error::Message(error.to_string()))
+    }
+
     fn reset_stats(&self) {
         self.stats.reset();
         self.access_denials.store(0, Ordering::Relaxed);

@@ -29,7 +29,7 @@ pub(super) static ROWS: &[Directive] = &[
     at_start("enable-debug-command", Word(LOCAL), "no", "Who may run DEBUG."),
     at_start("enable-module-command", Word(LOCAL), "no", "Who may run MODULE.").idle(NO_MODULES),
     live("port", Int(0, 65535), "6379", "TCP port to listen on; 0 for none."),
-    at_start("http-port", Int(0, 65535), "0", "TCP port for the HTTP API; 0 for none.").idle("the HTTP API is not built yet"),
+    live("http-port", Int(0, 65535), "0", "TCP port for the HTTP API; 0 for none.").idle("the HTTP API is not built yet"),
     at_start("tcp-backlog", Int(0, INT_MAX), "511", "Connections the system keeps waiting to be accepted."),
     at_start("unixsocket", Text, "", "Path of a Unix socket to listen on as well."),
     at_start("unixsocketperm", Octal(0o777), "0", "Permissions of the Unix socket in octal; 0 leaves them to the umask."),
