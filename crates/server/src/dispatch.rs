@@ -41,6 +41,8 @@ pub(crate) enum Fate {
     Open,
     /// It is closed once its replies are sent.
     Closing,
+    /// It is closed at once: it let more replies wait than it may.
+    OverLimit,
 }
 
 /// Runs the requests of one worker's connections.
@@ -100,7 +102,10 @@ impl Dispatcher {
         let mut consumed = 0;
         let fate = loop {
             let error = self.parse(conn, buf, &mut consumed);
-            self.run_batch(conn, buf);
+            self.run_batch(conn, buf)?;
+            if self.is_over_limit(conn) {
+                break Fate::OverLimit;
+            }
             if let Some(error) = error {
                 self.protocol_error(conn, &error.to_string());
             }
@@ -109,9 +114,6 @@ impl Dispatcher {
             }
             if self.requests.is_empty() || conn.held_up.is_some() {
                 break Fate::Open;
-            }
-            if self.reply.len() >= SEND_BYTES_MIN {
-                self.send(conn)?;
             }
         };
         self.end(conn)?;
@@ -250,13 +252,28 @@ impl Dispatcher {
         fits.then(|| (row, self.shared.store.key(args.at(key)).hash()))
     }
 
-    fn run_batch(&mut self, conn: &mut Connection, buf: &[u8]) {
-        let shared = Arc::clone(&self.shared);
+    fn run_batch(&mut self, conn: &mut Connection, buf: &[u8]) -> io::Result<()> {
         let requests = std::mem::take(&mut self.requests);
         let spans = std::mem::take(&mut self.spans);
+        let ran = self.run_requests(conn, buf, &requests, &spans);
+        self.requests = requests;
+        self.spans = spans;
+        ran
+    }
+
+    /// Runs `requests`, and sends replies whenever there are many. What is left when the client then lets too many
+    /// wait is not run.
+    fn run_requests(
+        &mut self,
+        conn: &mut Connection,
+        buf: &[u8],
+        requests: &[Request],
+        spans: &[Span],
+    ) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
         let args = |r: &Request| Args::new(&buf[r.start..], &spans[r.spans.0..r.spans.1]);
         let together = conn.session.authenticated && !self.turn.keep_expired && requests.len() > 1;
-        let mut rest = requests.as_slice();
+        let mut rest = requests;
         let mut held = Held::nothing(&shared.store);
         while let Some(first) = rest.first() {
             if conn.session.closing || conn.entry.is_killed() {
@@ -264,28 +281,56 @@ impl Dispatcher {
                 break;
             }
             let ready = if together { hold(&mut held, conn.session.db, rest) } else { 0 };
-            if ready == 0 {
+            let ran = if ready == 0 {
                 self.run_alone(conn, args(first));
-                rest = &rest[1..];
-                continue;
-            }
-            let mut uncounted = 0;
-            for (i, request) in rest[..ready].iter().enumerate() {
-                let Some((row, _)) = request.quick else { continue };
-                self.run_held(conn, &mut held, row, args(request));
-                uncounted += 1;
-                // Runs of one command are timed together: a look at the clock costs as much as a quick command.
-                let next = rest[..ready].get(i + 1).and_then(|r| r.quick);
-                if next.is_none_or(|(next, _)| next.number != row.number) {
-                    self.count(row, uncounted);
-                    uncounted = 0;
+                1
+            } else {
+                let quick = rest[..ready].iter().filter_map(|r| Some((r.quick?.0, args(r))));
+                let ran = self.run_together(conn, &mut held, quick);
+                held.release();
+                ran
+            };
+            rest = &rest[ran..];
+            if self.reply.len() >= SEND_BYTES_MIN {
+                self.send(conn)?;
+                if self.is_over_limit(conn) {
+                    break;
                 }
             }
-            held.release();
-            rest = &rest[ready..];
         }
-        self.requests = requests;
-        self.spans = spans;
+        Ok(())
+    }
+
+    /// Runs quick commands whose stripes are held, until there are many replies to send; how many it ran.
+    fn run_together<'a>(
+        &mut self,
+        conn: &mut Connection,
+        held: &mut Held<'_>,
+        requests: impl Iterator<Item = (&'static Row, Args<'a>)>,
+    ) -> usize {
+        let mut requests = requests.peekable();
+        let (mut ran, mut uncounted) = (0, 0);
+        while let Some((row, args)) = requests.next() {
+            self.run_held(conn, held, row, args);
+            ran += 1;
+            uncounted += 1;
+            let enough = self.reply.len() >= SEND_BYTES_MIN;
+            // Runs of one command are timed together: a look at the clock costs as much as a quick command.
+            if enough || requests.peek().is_none_or(|(next, _)| next.number != row.number) {
+                self.count(row, uncounted);
+                uncounted = 0;
+            }
+            if enough {
+                break;
+            }
+        }
+        ran
+    }
+
+    /// Whether the client let more replies wait than it may.
+    fn is_over_limit(&self, conn: &mut Connection) -> bool {
+        let limit = self.settings.client_output_buffer_limit.normal;
+        !conn.output.is_empty() && conn.output.is_over(limit, self.turn.now_ms)
     }
 
     /// Runs one request by itself, whatever it is.

@@ -315,6 +315,7 @@ impl Worker {
                 // On Linux, bytes that come after a read that did not fill its buffer are told anew.
                 Ok(Some((_, Fate::Open))) => return self.check_limits(n),
                 Ok(Some((_, Fate::Closing))) => return self.close_when_sent(n),
+                Ok(Some((_, Fate::OverLimit))) => return self.check_limits(n),
                 Ok(None) => return self.close(n),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.check_limits(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -434,6 +435,7 @@ impl Worker {
                     self.read(n, true);
                 }
                 Ok(Some(Fate::Closing)) => self.close_when_sent(n),
+                Ok(Some(Fate::OverLimit)) => self.check_limits(n),
                 Ok(None) => {}
                 Err(_) => self.close(n),
             }
