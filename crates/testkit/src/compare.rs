@@ -56,8 +56,19 @@ fn same_shape(ours: &Value, theirs: &Value) -> bool {
     }
 }
 
+/// A reply in few words, for messages; what is long is cut.
+pub(crate) fn shown(value: &Value) -> String {
+    const SHOWN_MAX: usize = 300;
+    let text = match value {
+        Value::Bulk(bytes) => format!("\"{}\"", bytes.escape_ascii()),
+        Value::Error(text) => format!("error {}", text.escape_ascii()),
+        other => format!("{other:?}"),
+    };
+    if text.len() > SHOWN_MAX { format!("{} ... ({} bytes)", &text[..SHOWN_MAX], text.len()) } else { text }
+}
+
 /// What a database holds at a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Kept {
     /// Its value, as GET gives it.
     pub value: Value,
@@ -65,6 +76,12 @@ pub struct Kept {
     pub encoding: Value,
     /// As PEXPIRETIME gives it: -1 without a deadline.
     pub deadline_ms: Value,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", shown(&self.value), shown(&self.encoding), shown(&self.deadline_ms))
+    }
 }
 
 /// All keys of some databases, by database and key.

@@ -120,7 +120,7 @@ fn mistakes() -> impl Strategy<Value = Mistake> {
 
 /// Words that fit nowhere, or only in some places.
 const JUNK: &[&[u8]] =
-    &[b"", b"NX", b"xx", b"GET", b"KEEPTTL", b"10", b"-1", b"x", b"1.5", b" 1", b"\xff\0\r\n", b"LIMIT"];
+    &[b"", b"NX", b"xx", b"GET", b"KEEPTTL", b"100000", b"-1", b"x", b"1.5", b" 1", b"\xff\0\r\n", b"LIMIT"];
 
 #[cfg(test)]
 mod tests {

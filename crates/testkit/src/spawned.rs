@@ -145,6 +145,16 @@ impl Connection {
         self.receive()
     }
 
+    /// Sends all of `requests` before it reads the first reply.
+    ///
+    /// # Errors
+    /// As [`Connection::call`].
+    pub fn call_all(&mut self, requests: &[Request]) -> io::Result<Vec<Value>> {
+        let bytes: Vec<u8> = requests.iter().flat_map(Request::encoded).collect();
+        self.stream.write_all(&bytes)?;
+        requests.iter().map(|_| self.receive()).collect()
+    }
+
     /// Waits for the next reply or message.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
 //! Many threads on one store: commands on several keys are seen whole or not at all, and no count is lost.
 
+use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use commands::testing::Client;
 use resp::Value;
-use testkit::{Request, ask};
+use testkit::{Request, Spawned, ask};
 
 const THREADS: usize = 4;
 const ROUNDS: usize = 3000;
@@ -211,4 +212,53 @@ fn a_scan_meets_every_key_that_stays_once() {
         seen.dedup();
         assert_eq!((all, seen.len()), (500, 500));
     });
+}
+
+/// Batches of pipelined requests, whose stripes a worker keeps from one request to the next, from more connections
+/// than there are workers.
+#[test]
+#[ignore = "needs an ebbtide, named by EBBTIDE_BIN"]
+fn batches_from_many_connections_are_atomic_and_all_answered() {
+    let program = std::env::var_os("EBBTIDE_BIN").expect("EBBTIDE_BIN must name an ebbtide");
+    let server =
+        Spawned::start(Path::new(&program), &["--save", "", "--io-threads", "4"]).expect("it starts");
+    let batch = |n: usize| -> Vec<Request> {
+        let requests = (0..100).map(|i| match (i + n) % 8 {
+            0 | 1 => format!("MSET {}", pairs(n * 1000 + i)),
+            2..=4 => format!("MGET {KEYS}"),
+            5 => format!("RENAME t{} t{}", i % 3, (i + n) % 3),
+            6 if i == 6 => "SWAPDB 8 9".to_owned(),
+            _ => "INCR count".to_owned(),
+        });
+        requests.map(|line| Request::of(&line)).collect()
+    };
+    server.connect().expect("it listens").call(&Request::of("SET t0 token")).expect("it answers");
+    let counted: usize = thread::scope(|scope| {
+        let connections: Vec<_> = (0..8)
+            .map(|n| {
+                let (server, batch) = (&server, &batch);
+                scope.spawn(move || {
+                    let mut connection = server.connect().expect("it listens");
+                    let mut counted = 0;
+                    for round in 0..50 {
+                        let requests = batch(n + round);
+                        let replies = connection.call_all(&requests).expect("every request is answered");
+                        for (request, reply) in requests.iter().zip(&replies) {
+                            match request.name().as_str() {
+                                "mget" => assert_all_equal(reply),
+                                "incr" => counted += 1,
+                                _ => {}
+                            }
+                        }
+                    }
+                    counted
+                })
+            })
+            .collect();
+        connections.into_iter().map(|c| c.join().expect("its message is above")).sum()
+    });
+    let mut connection = server.connect().expect("it listens");
+    let replies =
+        ["GET count", "EXISTS t0 t1 t2"].map(|line| connection.call(&Request::of(line)).expect("a reply"));
+    assert_eq!(replies, [Value::Bulk(counted.to_string().into_bytes()), Value::Int(1)]);
 }

@@ -9,12 +9,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::path::Path;
 
 use commands::Row;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
-use testkit::{Connection, Local, Request, Spawned, Step, Target, Watched, play, sequences, trace, watch};
+use testkit::{
+    Connection, Local, Request, Spawned, Step, Target, Watched, agree, difference, play, sequences, state,
+    trace, watch,
+};
 
 /// Sequences a test plays when `EBBTIDE_CASES` does not say.
 const CASES_DEFAULT: u32 = 60;
@@ -52,20 +58,26 @@ fn compared(oracle: &mut Connection) -> impl Fn(&Row) -> bool {
     }
 }
 
-/// Runs `check` on made-up sequences of what the oracle knows; `stream` tells one test's sequences from another's.
-fn for_sequences(oracle: &mut Connection, stream: u32, mut check: impl FnMut(&[Step]) -> Result<(), String>) {
-    let strategy = sequences(compared(oracle), NEWER_WORDS, STEPS_MAX);
+/// Runs `check` on what `strategy` makes up; `stream` tells one test's cases from another's.
+fn for_all<S: Strategy>(strategy: S, stream: u32, check: impl FnMut(S::Value) -> Result<(), String>) {
     let cases = number("EBBTIDE_CASES", CASES_DEFAULT);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let seed = [number("EBBTIDE_SEED", 0).to_be_bytes(), stream.to_be_bytes()].concat().repeat(4);
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-    let (check, steps_played) = (RefCell::new(&mut check), Cell::new(0));
-    let outcome = TestRunner::new_with_rng(config, rng).run(&strategy, |steps| {
-        steps_played.set(steps_played.get() + steps.len());
-        check.borrow_mut()(&steps).map_err(TestCaseError::fail)
-    });
+    let check = RefCell::new(check);
+    let outcome = TestRunner::new_with_rng(config, rng)
+        .run(&strategy, |case| check.borrow_mut()(case).map_err(TestCaseError::fail));
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    println!("{cases} sequences, {} steps compared", steps_played.into_inner());
+}
+
+/// Runs `check` on made-up sequences of what the oracle knows.
+fn for_sequences(oracle: &mut Connection, stream: u32, mut check: impl FnMut(&[Step]) -> Result<(), String>) {
+    let mut steps_played = 0;
+    for_all(sequences(compared(oracle), NEWER_WORDS, STEPS_MAX), stream, |steps| {
+        steps_played += steps.len();
+        check(&steps)
+    });
+    println!("{steps_played} steps compared");
 }
 
 /// Plays sequences to `ours` and to the oracle, both speaking protocol `version`.
@@ -96,6 +108,34 @@ fn the_server_is_the_same_as_redis() {
     let server = spawned("EBBTIDE_BIN", &["--save", ""]);
     compare(2, &mut server.connect().unwrap());
     compare(3, &mut server.connect().unwrap());
+}
+
+/// Sends the requests of all steps at once, so that the server runs them in batches.
+fn compare_pipelined(steps: &[Step], ours: &mut Connection, oracle: &mut Connection) -> Result<(), String> {
+    let sent = steps.iter().filter_map(|step| match step {
+        // How long expired keys are counted differs.
+        Step::Send(request) if request.name() != "dbsize" => Some(request.clone()),
+        _ => None,
+    });
+    let start = [Request::of("SELECT 0"), Request::of("FLUSHALL")];
+    let requests: Vec<Request> = start.into_iter().chain(sent).collect();
+    let (here, there) = (ours.call_all(&requests).unwrap(), oracle.call_all(&requests).unwrap());
+    for ((request, here), there) in requests.iter().zip(&here).zip(&there) {
+        if !agree(request, here, there) {
+            return Err(format!("{request:?}: {here:?}, not {there:?}"));
+        }
+    }
+    difference(&state(ours, 16), &state(oracle, 16)).map_or(Ok(()), Err)
+}
+
+#[test]
+#[ignore = "needs a redis-server and an ebbtide, named by EBBTIDE_ORACLE and EBBTIDE_BIN"]
+fn batches_are_the_same_as_redis() {
+    let (server, oracle) =
+        (spawned("EBBTIDE_BIN", &["--save", ""]), spawned("EBBTIDE_ORACLE", &["--save", ""]));
+    let (mut ours, mut asked, mut oracle) =
+        (server.connect().unwrap(), oracle.connect().unwrap(), oracle.connect().unwrap());
+    for_sequences(&mut asked, 5, |steps| compare_pipelined(steps, &mut ours, &mut oracle));
 }
 
 /// Sends each step's request to both and compares what it leaves behind.
@@ -139,4 +179,26 @@ fn the_same_events_and_effects_as_redis() {
     let mut ours = Local::default();
     watch(&mut ours.client);
     for_sequences(&mut asked, 4, |steps| compare_traces(steps, &mut ours, &mut oracle));
+}
+
+#[test]
+#[ignore = "needs a redis-server, named by EBBTIDE_ORACLE"]
+fn patterns_fit_the_same_keys_as_in_redis() {
+    let oracle = spawned("EBBTIDE_ORACLE", &["--save", ""]);
+    let (mut ours, mut oracle) = (Local::default(), oracle.connect().unwrap());
+    let text = |alphabet: &'static [u8], lens| vec(select(alphabet), lens);
+    let (keys, patterns) =
+        (text(b"aabbcZ-]^[\\*?\0\x80\xff", 0..7), text(b"abcZ-*?[[]]^\\\0\x80\xff**", 0..10));
+    for_all((vec(keys, 1..60), vec(patterns, 1..40)), 6, |(keys, patterns)| {
+        let mset = keys.iter().flat_map(|key| [key.as_slice(), b"v"]);
+        let fill = [Request::of("FLUSHALL"), Request::new([b"MSET".as_slice()].into_iter().chain(mset))];
+        let lists = patterns.iter().map(|pattern| Request::new([b"KEYS", pattern.as_slice()]));
+        for request in fill.into_iter().chain(lists) {
+            let (here, there) = (ours.call(&request), Target::call(&mut oracle, &request));
+            if !agree(&request, &here, &there) {
+                return Err(format!("{request:?}: {here:?}, not {there:?}"));
+            }
+        }
+        Ok(())
+    });
 }
