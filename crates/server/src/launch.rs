@@ -38,7 +38,7 @@ fn prepare(args: impl IntoIterator<Item = OsString>) -> Result<Arc<ConfigStore>,
             crate::VERSION
         )
     })?;
-    notes.iter().for_each(|note| tracing::info!("{note}"));
+    notes.iter().for_each(|note| tracing::warn!("{note}"));
     make_room_for_clients(&config, &settings)?;
     set_background_purging(&settings)?;
     config.on_change(&["jemalloc-bg-thread"], Box::new(|_, new| set_background_purging(new)));

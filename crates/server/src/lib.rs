@@ -21,6 +21,7 @@ pub mod shared;
 pub mod signals;
 mod socket;
 pub mod stats;
+mod supervisor;
 mod usage;
 mod worker;
 

@@ -16,6 +16,7 @@ use crate::config::store::OnChange;
 use crate::listeners::Listeners;
 use crate::shared::Shared;
 use crate::signals;
+use crate::supervisor::{self, State};
 use crate::worker::{Inbox, Message, Worker};
 
 /// Runs a server until it is told to end. The status that the process is to exit with.
@@ -61,9 +62,11 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
         }
     })?;
     tracing::info!("Ready to accept connections");
+    supervisor::tell(&settings, State::Ready);
     for thread in threads.into_iter().chain([freeing]) {
         thread.join().map_err(|_| "a thread of the server panicked")?;
     }
+    supervisor::tell(&settings, State::Stopping);
     tracing::info!("Ebbtide is now ready to exit, bye bye...");
     Ok(())
 }

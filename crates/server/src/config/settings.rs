@@ -97,6 +97,8 @@ settings! {
     hz: u32 = "hz",
     /// A background thread gives memory back to the system.
     jemalloc_bg_thread: bool = "jemalloc-bg-thread",
+    /// Who is told about start and end.
+    supervised: Supervised = "supervised",
     /// File for the process's number; see [`Settings::path`].
     pidfile: Option<PathBuf> = "pidfile",
     /// What SIGINT does.
@@ -211,6 +213,17 @@ impl Policy {
     pub fn counts_accesses(self) -> bool {
         matches!(self, Policy::AllKeysLfu | Policy::VolatileLfu)
     }
+}
+
+/// Who watches the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supervised {
+    /// Nobody who wants to be told.
+    No,
+    /// systemd.
+    Systemd,
+    /// systemd, if it started the process.
+    Auto,
 }
 
 /// How many event loops there are.
@@ -368,6 +381,7 @@ macro_rules! words {
 }
 
 words! {
+    Supervised { "no" => No, "upstart" => No, "systemd" => Systemd, "auto" => Auto }
     Allowed { "no" => No, "yes" => Yes, "local" => Local }
     LogLevel {
         "debug" => Debug, "verbose" => Verbose, "notice" => Notice, "warning" => Warning, "nothing" => Nothing,
@@ -411,7 +425,7 @@ mod tests {
 
     #[test]
     fn every_word_has_its_variant() {
-        for name in ["maxmemory-policy", "loglevel", "enable-debug-command"] {
+        for name in ["maxmemory-policy", "loglevel", "enable-debug-command", "supervised"] {
             let super::super::value::Kind::Word(words) = find(name.as_bytes()).unwrap().kind else {
                 panic!()
             };

@@ -127,7 +127,7 @@ impl ConfigStore {
         for row in rows.iter().filter(|row| old.values.get(row.name) != self.settings().values.get(row.name))
         {
             if let Some(note) = row.remark() {
-                tracing::info!("{note}");
+                tracing::warn!("{note}");
             }
         }
         Ok(())
@@ -309,6 +309,20 @@ mod tests {
         );
         assert_eq!(port.load(Ordering::Relaxed), 7000);
         assert_eq!(store.settings().port, 7000);
+    }
+
+    #[test]
+    fn a_file_of_everything_gives_the_same() {
+        let file = std::env::temp_dir().join(format!("ebbtide-store-{}.conf", std::process::id()));
+        std::fs::write(&file, "port 7000\n# mine\n").unwrap();
+        let name = file.to_str().unwrap();
+        let store = store(&[name, "--dir", "/", "--save", "60", "1", "--requirepass", "a b"]);
+        store.rewrite_all().unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("port 7000\n# mine\n"), "{text}");
+        let again = ConfigStore::new(load([OsString::from(name)]).unwrap());
+        assert_eq!(again.settings(), store.settings());
+        std::fs::remove_file(&file).unwrap();
     }
 
     #[test]

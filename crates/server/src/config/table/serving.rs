@@ -98,7 +98,7 @@ pub(super) static ROWS: &[Directive] = &[
     live("oom-score-adj-values", OomScores, "0 200 800", "Scores of primary, replica and children.").idle("the system's score is left alone"),
     // -- the process --------------------------------------------------------------------------
     at_start("daemonize", Bool, "no", "Whether Redis goes to the background.").idle("the server stays in the foreground, where a supervisor such as systemd can watch it"),
-    at_start("supervised", Word(&["upstart", "systemd", "auto", "no"]), "no", "Whether a supervisor is told about the start.").idle("a supervisor gets no message but can watch the process"),
+    at_start("supervised", Word(&["upstart", "systemd", "auto", "no"]), "no", "Who is told when the server is ready and when it ends; upstart is not."),
     at_start("pidfile", Text, "", "File the process's number is written to."),
     at_start("set-proc-title", Bool, "yes", "Whether the process's title shows what it serves.").idle("the title stays the command line"),
     live("proc-title-template", Title, "{title} {listen-addr} {server-mode}", "What the process's title looks like.").idle("the title stays the command line"),
