@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(arguments("key value [key value ...]").len(), 1);
         let prefix =
             Argument { token: Some("PREFIX"), optional: true, multiple: true, ..word("p", "string") };
-        assert_eq!(arguments("[PREFIX p...]"), [prefix.clone()]);
+        assert_eq!(arguments("[PREFIX p...]"), vec![prefix.clone()]);
         assert_eq!(arguments("[PREFIX p ...]"), [Argument { multiple_token: true, ..prefix }]);
     }
 

@@ -93,6 +93,9 @@ pub trait Host: Sync {
     /// Turns the removal of expired keys that nobody asks for off or on; no client sees them in any case.
     fn set_active_expire(&self, on: bool);
 
+    /// Gives the data's history another name, as if it had begun anew.
+    fn change_replication_id(&self) -> Result<(), Error>;
+
     /// Writes a line to the server's log.
     fn log(&self, line: &str);
 }

@@ -18,6 +18,7 @@ mod counter;
 mod ctx;
 mod deadline;
 mod debug;
+mod debug_protocol;
 mod error;
 #[cfg(test)]
 mod example;
@@ -32,6 +33,7 @@ mod keys;
 mod lcs;
 mod long_double;
 mod lookup;
+mod memory;
 mod natural;
 mod number;
 mod object;

@@ -114,7 +114,7 @@ fn has_digest(value: Str<'_>, digest: &[u8]) -> Result<bool, Error> {
 }
 
 /// The digest of a value: 64 bits of XXH3 in hexadecimal.
-fn digest_of(value: Str<'_>) -> String {
+pub(crate) fn digest_of(value: Str<'_>) -> String {
     format!("{:0DIGEST_BYTES$x}", XxHash3_64::oneshot(value.bytes(&mut itoa::Buffer::new())))
 }
 

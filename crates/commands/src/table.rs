@@ -171,7 +171,7 @@ impl Command {
 }
 
 /// All commands, family by family.
-pub(crate) static FAMILIES: [&[&Command]; 21] = [
+pub(crate) static FAMILIES: [&[&Command]; 22] = [
     crate::string::COMMANDS,
     crate::string_many::COMMANDS,
     crate::string_range::COMMANDS,
@@ -190,6 +190,7 @@ pub(crate) static FAMILIES: [&[&Command]; 21] = [
     crate::command::COMMANDS,
     crate::config::COMMANDS,
     crate::info::COMMANDS,
+    crate::memory::COMMANDS,
     crate::server::COMMANDS,
     crate::debug::COMMANDS,
     crate::function::COMMANDS,

@@ -138,6 +138,11 @@ impl Host for TestHost {
         self.note(format!("active expire {on}"));
     }
 
+    fn change_replication_id(&self) -> Result<(), Error> {
+        self.note("change replication id".into());
+        Ok(())
+    }
+
     fn log(&self, line: &str) {
         self.note(format!("log {line}"));
     }

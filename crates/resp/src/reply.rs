@@ -150,6 +150,21 @@ impl Reply {
         self.header(if self.resp3 { b'>' } else { b'*' }, n as i64);
     }
 
+    /// The header of an attribute of `n` pairs, which stands before the reply it is about. RESP2 has none.
+    pub fn attribute(&mut self, n: usize) {
+        self.header(b'|', n as i64);
+    }
+
+    /// An integer of any size, given by its digits: in RESP2 a string.
+    pub fn big_number(&mut self, digits: &str) {
+        if !self.resp3 {
+            return self.bulk(digits.as_bytes());
+        }
+        self.out.push(b'(');
+        self.out.extend_from_slice(digits.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+    }
+
     /// A truth value: in RESP2 the integer 1 or 0.
     pub fn bool(&mut self, b: bool) {
         match (self.resp3, b) {

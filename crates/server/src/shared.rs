@@ -287,6 +287,12 @@ impl Host for Shared {
         self.expires.store(on, Ordering::Relaxed);
     }
 
+    fn change_replication_id(&self) -> Result<(), Error> {
+        let id = random_id().map_err(|error| Error::Message(format!("ERR {error}")))?;
+        *self.replication_id.lock() = id;
+        Ok(())
+    }
+
     fn log(&self, line: &str) {
         tracing::info!("DEBUG LOG: {line}");
     }

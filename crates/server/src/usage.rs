@@ -89,8 +89,8 @@ impl Cpu {
 
     fn of(who: UsageWho) -> Cpu {
         let time = |t: TimeVal| {
-            let micros = t.tv_sec().saturating_mul(1_000_000).saturating_add(i64::from(t.tv_usec()));
-            Duration::from_micros(micros.max(0).unsigned_abs())
+            let seconds = u64::try_from(t.tv_sec()).unwrap_or(0);
+            Duration::from_secs(seconds) + Duration::from_micros(u64::try_from(t.tv_usec()).unwrap_or(0))
         };
         let of_usage =
             |usage: Usage| Cpu { system: time(usage.system_time()), user: time(usage.user_time()) };

@@ -1,0 +1,101 @@
+//! MEMORY: what keys take.
+
+use crate::ctx::Ctx;
+use crate::error::Error;
+use crate::help::help;
+use crate::keys::KeySpec;
+use crate::number::int;
+use crate::table::{Command, Locks, Outcome, flags};
+
+/// This family.
+pub(crate) static COMMANDS: &[&Command] = &[&MEMORY];
+
+static MEMORY: Command = Command {
+    name: "memory",
+    arity: -2,
+    subcommands: &[&HELP, &USAGE],
+    summary: "A container for commands about memory.",
+    since: "4.0.0",
+    group: "server",
+    complexity: "Depends on the subcommand.",
+    ..Command::BLANK
+};
+
+static HELP: Command = Command {
+    name: "help",
+    arity: 2,
+    flags: flags::LOADING | flags::STALE,
+    run: memory_help,
+    summary: "Lists the subcommands.",
+    since: "4.0.0",
+    group: "server",
+    complexity: "O(1)",
+    ..Command::BLANK
+};
+
+fn memory_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    help(ctx.reply, &MEMORY);
+    Ok(())
+}
+
+static USAGE: Command = Command {
+    name: "usage",
+    arity: -3,
+    flags: flags::READONLY,
+    keys: &[KeySpec::one(2, "RO")],
+    locks: Locks::Keys,
+    run: usage,
+    summary: "Gives the bytes of memory that a key takes with its value.",
+    since: "4.0.0",
+    group: "server",
+    complexity: "O(1)",
+    syntax: "key [SAMPLES count]",
+    example: "> MEMORY USAGE a\n(nil)",
+    ..Command::BLANK
+};
+
+/// SAMPLES is checked, but nothing needs to be estimated from samples.
+fn usage(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    match (ctx.args.len(), ctx.args.get(3)) {
+        (3, _) => {}
+        (5, Some(word)) if word.eq_ignore_ascii_case(b"samples") => {
+            if int(ctx.args.at(4))? < 0 {
+                return Err(Error::Syntax);
+            }
+        }
+        _ => return Err(Error::Syntax),
+    }
+    let key = ctx.key(2);
+    match ctx.db.peek(key).map(|entry| entry.memory_bytes()) {
+        Some(bytes) => ctx.reply.int(bytes as i64),
+        None => ctx.reply.null(),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Client;
+
+    #[test]
+    fn usage_grows_with_the_value() {
+        let mut client = Client::new();
+        client.send("SET a 1");
+        client.send(&format!("SET b {}", "x".repeat(1000)));
+        let (a, b) = (client.value("MEMORY USAGE a"), client.value("MEMORY USAGE b SAMPLES 0"));
+        assert!(a.as_int().unwrap() > 0 && b.as_int().unwrap() >= 1000);
+    }
+
+    #[test]
+    fn samples_are_checked() {
+        let mut client = Client::new();
+        for (line, text) in [
+            ("MEMORY USAGE a SAMPLES", "ERR syntax error"),
+            ("MEMORY USAGE a SAMPLES -1", "ERR syntax error"),
+            ("MEMORY USAGE a SAMPLES x", "ERR value is not an integer or out of range"),
+            ("MEMORY USAGE a foo 1", "ERR syntax error"),
+        ] {
+            assert_eq!(client.text(line), text, "{line}");
+        }
+    }
+}
