@@ -62,8 +62,8 @@ static SET: Command = Command {
     run: set,
     summary: "Sets the value of a key, whatever it was before.",
     since: "1.0.0",
-    syntax: "key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [EX seconds | \
-        PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+    syntax: "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] \
+        [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
     example: "> SET a 1 EX 60\nOK\n> TTL a\n(integer) 60\n> SET a 2 NX\n(nil)\n> SET a 3 GET KEEPTTL\n\"1\"\n\
         > SET a 4 IFEQ 3\nOK\n> SET b 1 XX\n(nil)",
     history: &[

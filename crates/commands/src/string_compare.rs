@@ -151,7 +151,7 @@ static DELEX: Command = Command {
     summary: "Removes a key when its value, or the digest of it, is or is not what is given.",
     since: "8.4.0",
     complexity: "O(N) where N is the length of the value with IFDEQ and IFDNE, else O(1)",
-    syntax: "key [IFEQ value | IFNE value | IFDEQ digest | IFDNE digest]",
+    syntax: "key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]",
     example: "> SET a 1\nOK\n> DELEX a IFEQ 2\n(integer) 0\n> DELEX a IFNE 2\n(integer) 1\n> DELEX a\n(integer) 0",
     ..ONE_STRING
 };
