@@ -313,7 +313,7 @@ impl<'a, 's> Db<'a, 's> {
         let store = self.held.store();
         let (stripe, tables) = self.held.of_hash(key.hash);
         let table = tables.table_mut(self.index)?;
-        let entry = table.remove(at, |key| store.hash(key));
+        let entry = table.remove(at);
         store.note(stripe, self.index, Some(table));
         Some(entry)
     }
@@ -418,7 +418,7 @@ impl<'a, 's> Db<'a, 's> {
                     homes = homes.saturating_sub(1);
                     left.get() > 0 && homes > 0
                 };
-                let next = table.visit_from(hash, |key| store.hash(key), visit, more);
+                let next = table.visit_from(hash, visit, more);
                 keys = left.get();
                 next
             });

@@ -1,4 +1,4 @@
-//! Entries: a key, its deadline and its value in one allocation, and the table's slots that own them.
+//! Entries: a key, its deadline and its value in one allocation.
 //!
 //! In memory, from the first byte on:
 //!
@@ -152,6 +152,23 @@ impl EntryBox {
             at.add(key_at).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
             at.add(key_at + key.len()).copy_from_nonoverlapping(NonNull::from(inline).cast(), inline.len());
         }
+        EntryBox(at)
+    }
+
+    /// Gives up the ownership to the pointer returned; [`EntryBox::from_raw`] takes it back.
+    #[inline]
+    pub(crate) fn into_raw(self) -> *mut u8 {
+        let at = self.0.as_ptr();
+        std::mem::forget(self);
+        at
+    }
+
+    /// Takes back what [`EntryBox::into_raw`] gave.
+    ///
+    /// # Safety
+    /// `at` must come from `into_raw`, and only one box may be made of it at a time.
+    #[inline]
+    pub(crate) unsafe fn from_raw(at: NonNull<u8>) -> EntryBox {
         EntryBox(at)
     }
 
@@ -536,6 +553,15 @@ impl<'e> Entry<'e> {
         self.entry_bytes() + blob
     }
 
+    /// A view of the entry at `at`.
+    ///
+    /// # Safety
+    /// `at` must come from [`EntryBox::into_raw`], and the entry must live, unchanged, as long as the view.
+    #[inline]
+    pub(crate) unsafe fn at(at: NonNull<u8>) -> Entry<'e> {
+        Entry { at, borrow: PhantomData }
+    }
+
     /// Where the entry begins: for prefetching.
     pub(crate) fn address(self) -> *const u8 {
         self.at.as_ptr()
@@ -561,94 +587,4 @@ fn access_bytes(access: u32) -> [u8; 3] {
 
 fn layout(bytes: usize) -> Layout {
     Layout::from_size_align(size_class(bytes), 8).expect("an entry's size is within the address space")
-}
-
-/// A table's slot: nothing, a tombstone, or an entry with 16 bits of its key's hash in the pointer's top
-/// bits, which user-space addresses leave free. Invariant: a pointer that is neither null nor the tombstone
-/// is an entry owned by this slot.
-#[derive(Debug)]
-pub(crate) struct Slot(*mut u8);
-
-// SAFETY: a slot owns its entry, like an `EntryBox`.
-unsafe impl Send for Slot {}
-
-const TAG_SHIFT: u32 = 48;
-const POINTER: usize = (1 << TAG_SHIFT) - 1;
-const TOMBSTONE: usize = 1;
-
-impl Slot {
-    /// A slot that was never used since its segment was built.
-    pub(crate) const EMPTY: Slot = Slot(std::ptr::null_mut());
-    /// A slot whose entry was removed while probes may still have to pass it.
-    pub(crate) const TOMB: Slot = Slot(std::ptr::without_provenance_mut(TOMBSTONE));
-
-    /// A slot that holds `entry`; `tag` must not be zero.
-    ///
-    /// # Panics
-    /// Panics when the allocator gives addresses of more than 48 bits, which no supported system does.
-    #[inline]
-    pub(crate) fn new(entry: EntryBox, tag: u16) -> Slot {
-        let at = entry.0.as_ptr();
-        std::mem::forget(entry);
-        assert!(at.addr() <= POINTER, "an address takes 48 bits at most");
-        Slot(at.map_addr(|a| a | usize::from(tag) << TAG_SHIFT))
-    }
-
-    /// The tag; 0 when no entry is there.
-    #[inline]
-    pub(crate) fn tag(&self) -> u16 {
-        (self.0.addr() >> TAG_SHIFT) as u16
-    }
-
-    /// Whether it was never used.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_null()
-    }
-
-    /// The entry, if one is there.
-    #[inline]
-    pub(crate) fn get(&self) -> Option<Entry<'_>> {
-        let at = self.0.map_addr(|a| a & POINTER);
-        // An entry is aligned to 8, so 1 is the tombstone.
-        if at.addr() <= TOMBSTONE {
-            return None;
-        }
-        NonNull::new(at).map(|at| Entry { at, borrow: PhantomData })
-    }
-
-    /// Runs `change` on the entry, which may put another in its place; the slot must hold one.
-    #[inline]
-    pub(crate) fn update<R>(&mut self, change: impl FnOnce(&mut EntryBox) -> R) -> Option<R> {
-        let at = self.get()?.at;
-        let tag = self.tag();
-        let mut entry = EntryBox(at);
-        // Should `change` panic, the entry leaks, and is not freed twice.
-        self.0 = Slot::TOMB.0;
-        let result = change(&mut entry);
-        *self = Slot::new(entry, tag);
-        Some(result)
-    }
-
-    /// The bytes of the entry's string, to be changed in place; nothing when it is an integer.
-    pub(crate) fn bytes_mut(&mut self) -> Option<&mut [u8]> {
-        let mut entry = std::mem::ManuallyDrop::new(EntryBox(self.get()?.at));
-        let bytes = entry.bytes_mut()?;
-        // SAFETY: the bytes live in the entry's allocations, which the slot, borrowed alone, owns.
-        Some(unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr(), bytes.len()) })
-    }
-
-    /// Takes the entry out and leaves `instead`, which must hold none.
-    pub(crate) fn take(&mut self, instead: Slot) -> Option<EntryBox> {
-        let at = self.get().map(|e| e.at);
-        debug_assert!(instead.get().is_none(), "what is left behind holds no entry");
-        self.0 = instead.0;
-        at.map(EntryBox)
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        drop(self.get().map(|e| EntryBox(e.at)));
-    }
 }

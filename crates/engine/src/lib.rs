@@ -11,6 +11,7 @@ mod key;
 mod memory;
 mod rng;
 mod segment;
+mod slot;
 mod store;
 mod survey;
 mod table;

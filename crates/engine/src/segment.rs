@@ -5,11 +5,16 @@
 //! room (round at the end). A look-up walks from the home to the first bucket with an empty slot. Removing
 //! from a full bucket leaves a tombstone, for probes may have passed it; rebuilding the segment clears them.
 //!
+//! A slot's tag is a window of 16 bits of the hash that begins at or up to three bits before the end of the
+//! prefix. So a tag tells the home in a segment of any size, and a segment grows, and mostly splits, without a
+//! look at its entries, each of which would be a cache miss. Each fourth split moves the window on.
+//!
 //! Each bucket has a lower bound of its entries' deadlines, made once an entry with a deadline arrives.
 
-use crate::entry::{Entry, EntryBox, Slot};
+use crate::entry::{Entry, EntryBox};
 use crate::key::Key;
 use crate::memory::prefetch;
+use crate::slot::Slot;
 
 /// Slots in a bucket.
 pub(crate) const SLOTS: usize = 8;
@@ -17,8 +22,10 @@ pub(crate) const SLOTS: usize = 8;
 pub(crate) const NEVER: i64 = i64::MAX;
 /// Entries and tombstones a segment has at most, as a fraction of its buckets: fifteen slots in sixteen.
 const FILL_MAX: (usize, usize) = (15, 2);
-/// Bits of the hash that choose the home bucket.
-const HOME_BITS: u32 = 24;
+/// Bits of a tag.
+const TAG_BITS: u32 = 16;
+/// The window moves on by this many bits.
+const WINDOW_STEP: u8 = 4;
 /// Buckets at which a segment splits rather than grows, while prefixes may get longer.
 const BUCKETS_SPLIT: usize = 56;
 
@@ -61,16 +68,22 @@ pub(crate) struct Segment {
     dead: u32,
 }
 
-/// The part of `hash` that chooses the home bucket in a segment of `depth`.
+/// Where the window of a segment of `depth` begins, in bits from the hash's top.
 #[inline]
-fn home_bits(hash: u64, depth: u8) -> u64 {
-    hash << depth >> (u64::BITS - HOME_BITS)
+fn window(depth: u8) -> u32 {
+    u32::from(depth - depth % WINDOW_STEP)
 }
 
+/// The bits of `hash` in the window of a segment of `depth`.
 #[inline]
-fn tag(hash: u64) -> u16 {
-    // Zero says "no entry".
-    (hash as u16).max(1)
+fn window_bits(hash: u64, depth: u8) -> u16 {
+    (hash >> (u64::BITS - TAG_BITS - window(depth))) as u16
+}
+
+/// The tag of `hash` in a segment of `depth`. Zero says "no entry", so one stands for it: both have one home.
+#[inline]
+fn tag(hash: u64, depth: u8) -> u16 {
+    window_bits(hash, depth).max(1)
 }
 
 impl Segment {
@@ -89,9 +102,11 @@ impl Segment {
         self.live as usize
     }
 
+    /// The home bucket of an entry with this tag: its bits behind the prefix, scaled to the buckets.
     #[inline]
-    fn home(&self, hash: u64) -> usize {
-        (home_bits(hash, self.depth) * self.buckets.len() as u64 >> HOME_BITS) as usize
+    fn home(&self, tag: u16) -> usize {
+        let behind = u32::from(tag << (self.depth % WINDOW_STEP));
+        (u64::from(behind) * self.buckets.len() as u64 >> TAG_BITS) as usize
     }
 
     #[inline]
@@ -102,8 +117,8 @@ impl Segment {
     /// Finds the entry of `key`, expired or not.
     #[inline]
     pub(crate) fn find(&self, key: Key<'_>) -> Option<Place> {
-        let tag = tag(key.hash);
-        let mut b = self.home(key.hash);
+        let tag = tag(key.hash, self.depth);
+        let mut b = self.home(tag);
         for _ in 0..self.buckets.len() {
             let bucket = &self.buckets[b];
             let mut matches = bucket.matches(tag);
@@ -125,14 +140,15 @@ impl Segment {
     /// Prefetches the bucket where `hash` is at home.
     #[inline]
     pub(crate) fn prefetch_bucket(&self, hash: u64) {
-        prefetch(&raw const self.buckets[self.home(hash)]);
+        prefetch(&raw const self.buckets[self.home(tag(hash, self.depth))]);
     }
 
     /// Prefetches the entries that may be the one of `hash`; the bucket should be in the cache already.
     #[inline]
     pub(crate) fn prefetch_entry(&self, hash: u64) {
-        let bucket = &self.buckets[self.home(hash)];
-        let matches = bucket.matches(tag(hash));
+        let tag = tag(hash, self.depth);
+        let bucket = &self.buckets[self.home(tag)];
+        let matches = bucket.matches(tag);
         if let Some(entry) = bucket.0.get(matches.trailing_zeros() as usize).and_then(Slot::get) {
             let at = entry.address();
             prefetch(at);
@@ -192,8 +208,14 @@ impl Segment {
     /// Puts in an entry whose key is not there; the segment must have room. Returns the place.
     #[inline]
     pub(crate) fn insert(&mut self, hash: u64, entry: EntryBox) -> Place {
-        let deadline_ms = entry.view().deadline_ms();
-        let mut b = self.home(hash);
+        let bound = entry.view().deadline_ms().unwrap_or(NEVER);
+        self.place(tag(hash, self.depth), entry, bound)
+    }
+
+    /// [`Segment::insert`] by the tag, with a lower bound of the entry's deadline.
+    #[inline]
+    fn place(&mut self, tag: u16, entry: EntryBox, bound: i64) -> Place {
+        let mut b = self.home(tag);
         let (slot, was_empty) = loop {
             let slots = &self.buckets[b].0;
             if let Some(i) = slots.iter().position(|s| s.get().is_none()) {
@@ -201,11 +223,11 @@ impl Segment {
             }
             b = self.next(b);
         };
-        self.buckets[b].0[slot] = Slot::new(entry, tag(hash));
+        self.buckets[b].0[slot] = Slot::new(entry, tag);
         self.live += 1;
         self.dead -= u32::from(!was_empty);
-        if let Some(deadline_ms) = deadline_ms {
-            self.lower_bound(b, deadline_ms);
+        if bound != NEVER {
+            self.lower_bound(b, bound);
         }
         Place { bucket: b as u32, slot: slot as u32 }
     }
@@ -234,56 +256,58 @@ impl Segment {
     pub(crate) fn make_room(&mut self, depth_max: u8, hash_of: impl Fn(&[u8]) -> u64) -> Option<Segment> {
         let buckets = Segment::buckets_for(self.len() + 1 + self.len() / 32);
         if buckets <= BUCKETS_SPLIT || self.depth >= depth_max {
-            self.rebuild(buckets, hash_of);
+            self.rebuild(buckets);
             return None;
         }
-        let bit = 1u64 << (u64::BITS - 1 - u32::from(self.depth));
+        let depth = self.depth + 1;
+        let moves_on = window(depth) != window(self.depth);
+        let bit = 1u16 << (TAG_BITS - 1 - u32::from(self.depth % WINDOW_STEP));
         let half = Segment::buckets_for(self.len() / 2 + self.len() / 16);
-        let mut low = Segment::with_buckets(self.depth + 1, half);
-        let mut high = Segment::with_buckets(self.depth + 1, half);
-        for (hash, entry) in self.drain(&hash_of) {
-            let side = if hash & bit == 0 { &mut low } else { &mut high };
+        let mut low = Segment::with_buckets(depth, half);
+        let mut high = Segment::with_buckets(depth, half);
+        if moves_on {
+            self.prefetch_entries();
+        }
+        for (old_tag, entry, bound) in self.drain() {
+            let side = if old_tag & bit == 0 { &mut low } else { &mut high };
             if !side.has_room() {
-                side.rebuild(Segment::buckets_for(side.len() + 1 + side.len() / 8), &hash_of);
+                side.rebuild(Segment::buckets_for(side.len() + 1 + side.len() / 8));
             }
-            side.insert(hash, entry);
+            let tag = if moves_on { tag(hash_of(entry.view().key()), depth) } else { old_tag };
+            side.place(tag, entry, bound);
         }
         *self = low;
         Some(high)
     }
 
     /// Gives memory back when it has become much too large.
-    pub(crate) fn shrink(&mut self, hash_of: impl Fn(&[u8]) -> u64) {
+    pub(crate) fn shrink(&mut self) {
         let wanted = Segment::buckets_for(self.len() + self.len() / 8);
         if self.buckets.len() > 2 * wanted {
-            self.rebuild(wanted, hash_of);
+            self.rebuild(wanted);
         }
     }
 
-    fn rebuild(&mut self, buckets: usize, hash_of: impl Fn(&[u8]) -> u64) {
+    fn rebuild(&mut self, buckets: usize) {
         let mut new = Segment::with_buckets(self.depth, buckets);
-        for (hash, entry) in self.drain(&hash_of) {
-            new.insert(hash, entry);
+        for (tag, entry, bound) in self.drain() {
+            new.place(tag, entry, bound);
         }
         *self = new;
     }
 
-    /// Takes all entries out, each with its hash; fetched ahead, for each is a cache miss otherwise.
-    fn drain(&mut self, hash_of: &impl Fn(&[u8]) -> u64) -> impl Iterator<Item = (u64, EntryBox)> {
-        const AHEAD: usize = 2;
+    fn prefetch_entries(&self) {
+        self.buckets.iter().flat_map(|b| &b.0).filter_map(Slot::get).for_each(|e| prefetch(e.address()));
+    }
+
+    /// Takes all entries out, each with its tag and the lower bound of its deadline that its bucket had.
+    fn drain(&mut self) -> impl Iterator<Item = (u16, EntryBox, i64)> {
         (self.live, self.dead) = (0, 0);
-        let buckets = &mut self.buckets;
-        for bucket in buckets.iter().take(AHEAD) {
-            bucket.0.iter().filter_map(Slot::get).for_each(|e| prefetch(e.address()));
-        }
+        let (buckets, bounds) = (&mut self.buckets, &self.bounds);
         (0..buckets.len() * SLOTS).filter_map(move |i| {
-            if i % SLOTS == 0
-                && let Some(ahead) = buckets.get(i / SLOTS + AHEAD)
-            {
-                ahead.0.iter().filter_map(Slot::get).for_each(|e| prefetch(e.address()));
-            }
-            let entry = buckets[i / SLOTS].0[i % SLOTS].take(Slot::EMPTY)?;
-            Some((hash_of(entry.view().key()), entry))
+            let slot = &mut buckets[i / SLOTS].0[i % SLOTS];
+            let (tag, bound) = (slot.tag(), bounds.get(i / SLOTS).copied().unwrap_or(NEVER));
+            slot.take(Slot::EMPTY).map(|entry| (tag, entry, bound))
         })
     }
 
@@ -318,21 +342,19 @@ impl Segment {
         }
     }
 
-    /// Visits the entries whose home is the bucket of `hash` and whose hash is not below it, and returns the
-    /// first hash of the next bucket; nothing after the last.
-    pub(crate) fn visit_home<'e>(
-        &'e self,
-        hash: u64,
-        hash_of: impl Fn(&[u8]) -> u64,
-        mut visit: impl FnMut(Entry<'e>),
-    ) -> Option<u64> {
-        let home = self.home(hash);
+    /// Visits the entries whose home is the bucket of `hash` and whose hash is not below it, as far as a window
+    /// tells, and returns the first hash of the next bucket; nothing after the last.
+    pub(crate) fn visit_home<'e>(&'e self, hash: u64, mut visit: impl FnMut(Entry<'e>)) -> Option<u64> {
+        let from = window_bits(hash, self.depth);
+        let home = self.home(from);
         let mut b = home;
         for _ in 0..self.buckets.len() {
             let bucket = &self.buckets[b];
-            for entry in bucket.0.iter().filter_map(Slot::get) {
-                let at = hash_of(entry.key());
-                if self.home(at) == home && at >= hash {
+            for slot in &bucket.0 {
+                if slot.tag() >= from
+                    && self.home(slot.tag()) == home
+                    && let Some(entry) = slot.get()
+                {
                     visit(entry);
                 }
             }
@@ -343,11 +365,13 @@ impl Segment {
         }
         let next = home as u64 + 1;
         (next < self.buckets.len() as u64).then(|| {
-            let bits = (next << HOME_BITS).div_ceil(self.buckets.len() as u64);
-            let shift = u64::BITS - HOME_BITS - u32::from(self.depth);
+            // The least bits that a tag can have and that are at home there.
+            let least = (next << TAG_BITS).div_ceil(self.buckets.len() as u64);
+            let behind = least.next_multiple_of(1 << (self.depth % WINDOW_STEP));
+            let shift = u64::BITS - TAG_BITS - u32::from(self.depth);
             // The prefix, without the bits behind it; shifted twice, for it may be empty.
-            let prefix = hash >> (shift + HOME_BITS - 1) >> 1 << 1 << (shift + HOME_BITS - 1);
-            prefix | bits << shift
+            let prefix = hash >> (shift + TAG_BITS - 1) >> 1 << 1 << (shift + TAG_BITS - 1);
+            prefix | behind << shift
         })
     }
 

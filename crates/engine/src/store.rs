@@ -251,7 +251,7 @@ impl Store {
             for db in 0..guard.tables.len() as u32 {
                 let Some(table) = guard.table_mut(db) else { continue };
                 if table.next_deadline() <= now_ms {
-                    table.expire(now_ms, &mut budget, |key| self.hash(key), |entry| expired(turn, db, entry));
+                    table.expire(now_ms, &mut budget, |entry| expired(turn, db, entry));
                     let table = guard.table(db);
                     self.note(stripe, db, table);
                 }

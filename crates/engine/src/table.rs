@@ -13,7 +13,7 @@ use crate::rng::Rng;
 use crate::segment::{Place, SLOTS, Segment};
 
 /// Longest prefix of a segment: a scan's cursor of 48 bits holds prefix and home bucket.
-const DEPTH_MAX: u8 = 24;
+const DEPTH_MAX: u8 = 32;
 
 /// Where an entry is in its table; good until the table changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,33 +177,27 @@ impl Table {
     }
 
     /// Takes out the entry at `at`.
-    pub(crate) fn remove(&mut self, at: Position, hash_of: impl Fn(&[u8]) -> u64) -> EntryBox {
+    pub(crate) fn remove(&mut self, at: Position) -> EntryBox {
         let segment = &mut self.segments[at.segment as usize];
         let entry = segment.remove(at.place);
         self.len -= 1;
         self.count_deadline(entry.view().deadline_ms(), -1);
-        self.shrink(at.segment as usize, hash_of);
+        self.shrink(at.segment as usize);
         entry
     }
 
     /// Gives memory back after removals.
-    fn shrink(&mut self, segment: usize, hash_of: impl Fn(&[u8]) -> u64) {
+    fn shrink(&mut self, segment: usize) {
         if self.len == 0 {
             *self = Table::new(self.stripe_bits);
         } else {
-            self.segments[segment].shrink(hash_of);
+            self.segments[segment].shrink();
         }
     }
 
     /// Takes out entries whose deadline is not after `now_ms` and hands them to `gone`, until none is left or
     /// `budget` is used up: each entry looked at takes one.
-    pub(crate) fn expire(
-        &mut self,
-        now_ms: i64,
-        budget: &mut usize,
-        hash_of: impl Fn(&[u8]) -> u64,
-        mut gone: impl FnMut(EntryBox),
-    ) {
+    pub(crate) fn expire(&mut self, now_ms: i64, budget: &mut usize, mut gone: impl FnMut(EntryBox)) {
         while *budget > 0 && self.next_deadline() <= now_ms {
             let Some(segment) = self.earliest.first() else { return };
             let (mut count, mut sum) = (0u32, 0i128);
@@ -218,7 +212,7 @@ impl Table {
             let next = self.segments[segment].next_deadline();
             self.earliest.set(segment, next);
             if count > 0 {
-                self.shrink(segment, &hash_of);
+                self.shrink(segment);
             }
         }
     }
@@ -228,7 +222,6 @@ impl Table {
     pub(crate) fn visit_from<'e>(
         &'e self,
         mut hash: u64,
-        hash_of: impl Fn(&[u8]) -> u64,
         mut visit: impl FnMut(Entry<'e>),
         mut more: impl FnMut() -> bool,
     ) -> Option<u64> {
@@ -236,7 +229,7 @@ impl Table {
         let own = stripe(hash);
         loop {
             let segment = &self.segments[self.segment_of(hash)];
-            let next = segment.visit_home(hash, &hash_of, &mut visit);
+            let next = segment.visit_home(hash, &mut visit);
             hash = next.or_else(|| {
                 let last = u64::MAX.checked_shr(u32::from(segment.depth)).unwrap_or(0);
                 let next = (hash | last).checked_add(1)?;
@@ -267,7 +260,7 @@ impl Table {
     /// Bytes of memory it takes beyond its entries.
     pub(crate) fn overhead_bytes(&self) -> usize {
         let slots: usize = self.segments.iter().map(Segment::slots).sum();
-        slots * size_of::<crate::entry::Slot>()
+        slots * size_of::<crate::slot::Slot>()
             + slots / SLOTS * if self.volatile > 0 { size_of::<i64>() } else { 0 }
             + self.segments.len() * size_of::<Segment>()
             + self.directory.len() * size_of::<u32>()

@@ -179,7 +179,7 @@ impl<'e> Entry<'e> {
 
     /// Bytes of memory it takes, the keyspace's share included (MEMORY USAGE).
     pub fn memory_bytes(self) -> usize {
-        self.allocated_bytes() + size_of::<crate::entry::Slot>()
+        self.allocated_bytes() + size_of::<crate::slot::Slot>()
     }
 }
 

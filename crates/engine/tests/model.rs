@@ -7,7 +7,11 @@ use engine::{Db, Deadline, Due, Free, Held, Options, Rng, Store, Str, Turn};
 const START_MS: i64 = 1_800_000_000_000;
 
 fn store() -> Store {
-    Store::new(&Options { databases: 2, secret: 99, groups: 1 })
+    store_of(1)
+}
+
+fn store_of(groups: usize) -> Store {
+    Store::new(&Options { databases: 2, secret: 99, groups })
 }
 
 /// Runs `f` on database 0 with every stripe held.
@@ -175,6 +179,38 @@ fn with_db_key(
     let key = store.key(name);
     let mut held = Held::keys(store, [key.hash()]);
     f(&mut Db::new(&mut held, turn, 0), key);
+}
+
+/// Grows the table through several lengths of its segments' prefixes, and down again.
+#[test]
+fn many_keys_are_found_scanned_and_removed() {
+    const KEYS: u64 = 600_000;
+    for groups in [1, 3] {
+        let store = store_of(groups);
+        let mut turn = Turn::new(START_MS, 1);
+        for i in 0..KEYS {
+            let deadline = if i % 3 == 0 { Deadline::At(START_MS + 10) } else { Deadline::Never };
+            with_db_key(&store, &mut turn, &i.to_le_bytes(), |db, key| db.set_int(key, i as i64, deadline));
+        }
+        with_db(&store, &mut turn, |db| {
+            for i in 0..KEYS {
+                let key = i.to_le_bytes();
+                let found = db.peek(db.key(&key)).map(|e| e.string().unwrap());
+                assert_eq!(found, Some(Str::Int(i as i64)));
+            }
+            assert!(db.peek(db.key(b"absent")).is_none());
+            assert_eq!(content(db, 1000).len() as u64, KEYS);
+        });
+        turn.now_ms += 10;
+        for group in 0..groups {
+            while store.expire_due(group, &mut turn, 1000) == Due::More {}
+        }
+        assert_eq!((store.len(0), store.volatile_len(0)), (KEYS - KEYS / 3, 0));
+        for i in (0..KEYS).filter(|i| i % 3 != 0) {
+            with_db_key(&store, &mut turn, &i.to_le_bytes(), |db, key| assert!(db.delete(key, Free::Now)));
+        }
+        assert_eq!(store.len(0), 0);
+    }
 }
 
 #[test]
