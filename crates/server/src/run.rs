@@ -43,6 +43,14 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
     drop(garbage);
     let inboxes: Vec<Arc<Inbox>> = parts.iter().map(Worker::inbox).collect();
     connect(&shared, &inboxes);
+    // Before anybody can be served: who was answered may end the server.
+    let ending = Arc::clone(&shared);
+    signals::watch(move |signal| {
+        tracing::info!("Received {}, scheduling shutdown...", signal.name());
+        if let Err(error) = ending.shut_down(signal.shutdown(&ending.config.settings())) {
+            tracing::error!("{error}");
+        }
+    })?;
     if let Some(first) = parts.first_mut() {
         let listeners = first.listen(&settings, inboxes).map_err(|error| {
             tracing::error!("{error}");
@@ -54,13 +62,6 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
     shared.has_started();
     tracing::info!("Server initialized");
     let threads: Vec<JoinHandle<()>> = parts.into_iter().map(Worker::spawn).collect::<io::Result<_>>()?;
-    let ending = Arc::clone(&shared);
-    signals::watch(move |signal| {
-        tracing::info!("Received {}, scheduling shutdown...", signal.name());
-        if let Err(error) = ending.shut_down(signal.shutdown(&ending.config.settings())) {
-            tracing::error!("{error}");
-        }
-    })?;
     tracing::info!("Ready to accept connections");
     supervisor::tell(&settings, State::Ready);
     for thread in threads.into_iter().chain([freeing]) {
