@@ -43,19 +43,22 @@ def test_a_deadline_in_the_past_deletes(client):
         client.execute_command("EXPIRE", "key", 2**62)
 
 
-def gone_late_ms(wire, keys, deadlines_ms, left):
-    """How late each of `keys` was seen to be gone, by asking without pause how many are `left`."""
+def gone_between_ms(wire, keys, deadlines_ms, left):
+    """When each of `keys` was seen to go, by asking without pause how many are `left`: milliseconds after its
+    deadline that it was still there, and that it was no more."""
     for key, deadline in zip(keys, deadlines_ms):
         wire.ask("SET", key, "value", "PXAT", deadline)
-    late, remaining = [], len(keys)
-    while remaining:
-        before = now_ms()
+    there, gone, asked_before = [], [], 0
+    while len(gone) < len(keys):
+        asked = now_ms()
         seen = left()
-        while remaining > seen:
-            late.append(before - deadlines_ms[len(keys) - remaining])
-            remaining -= 1
-        assert now_ms() < deadlines_ms[-1] + 5_000, f"{remaining} keys are still there"
-    return late
+        answered = now_ms()
+        for deadline in deadlines_ms[len(gone) : len(keys) - seen]:
+            there.append(asked_before - deadline)
+            gone.append(answered - deadline)
+        asked_before = asked
+        assert answered < deadlines_ms[-1] + 5_000, f"{seen} keys are still there"
+    return there, gone
 
 
 def exists(wire, keys):
@@ -74,10 +77,9 @@ def spaced_deadlines(count):
 def test_reads_lose_keys_on_the_millisecond(server):
     keys, deadlines = [f"key:{i}" for i in range(60)], spaced_deadlines(60)
     with server.wire() as wire:
-        late = gone_late_ms(wire, keys, deadlines, exists(wire, keys))
-    # A poll that began just before the deadline may have been answered just after it.
-    assert min(late) > -5, "a key went early"
-    assert statistics.median(late) < 3, late
+        there, gone = gone_between_ms(wire, keys, deadlines, exists(wire, keys))
+    assert min(gone) > -1, "a key went early"
+    assert max(there) < 3, "a key went late"
 
 
 @pytest.mark.only_on("ebbtide")
@@ -85,8 +87,10 @@ def test_keys_are_deleted_within_milliseconds(server):
     """DBSIZE counts what is stored, so this is about deletion and not about what a read hides."""
     keys, deadlines = [f"key:{i}" for i in range(60)], spaced_deadlines(60)
     with server.wire() as wire:
-        late = gone_late_ms(wire, keys, deadlines, dbsize(wire))
-    assert statistics.median(late) < 3, late
+        there, gone = gone_between_ms(wire, keys, deadlines, dbsize(wire))
+    assert min(gone) > -1, "a key went early"
+    assert statistics.median(there) < 2, there
+    assert max(there) < 20, there
 
 
 def load(wire, count, name, deadline_ms):
@@ -131,10 +135,10 @@ def test_memory_of_expired_keys_comes_back(server):
         wire.ask("SET", "last", "value")
         before = int(info(wire, "memory")["used_memory"])
         load(wire, 100_000, "key", int(now_ms()) + 1_500)
-        assert int(info(wire, "memory")["used_memory"]) > before + 5_000_000
+        assert int(info(wire, "memory")["used_memory"]) > before + 3_000_000
         until(lambda: wire.ask("DBSIZE") == b":1", "all keys but one go", within_s=20)
         after = int(info(wire, "memory")["used_memory"])
-        assert after < before + 3_000_000
+        assert after < before + 2_000_000
         assert int(info(wire, "stats")["expired_keys"]) == 100_000
 
 
