@@ -32,7 +32,7 @@ fn info(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.reply.array(names.len());
     for name in names.iter() {
         match find_named(name) {
-            Some(row) => one_info(ctx.reply, row),
+            Some(row) => describe(ctx.reply, row),
             None => ctx.reply.null_array(),
         }
     }
@@ -42,10 +42,11 @@ fn info(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// Replies with every command's description.
 pub(crate) fn all_info(reply: &mut Reply) {
     reply.array(table().count());
-    rows().iter().filter(|row| row.container.is_none()).for_each(|row| one_info(reply, row));
+    rows().iter().filter(|row| row.container.is_none()).for_each(|row| describe(reply, row));
 }
 
-fn one_info(reply: &mut Reply, row: &Row) {
+/// Writes what COMMAND INFO says of the command or subcommand of `row`.
+pub fn describe(reply: &mut Reply, row: &Row) {
     let command = row.command;
     reply.array(10);
     reply.bulk(row.full_name().as_bytes());
@@ -67,7 +68,7 @@ fn one_info(reply: &mut Reply, row: &Row) {
     reply.array(command.subcommands.len());
     for name in command.subcommands.iter().map(|c| c.name) {
         if let Some(row) = row.subcommand(name.as_bytes()) {
-            one_info(reply, row);
+            describe(reply, row);
         }
     }
 }

@@ -52,6 +52,7 @@ pub mod testing;
 
 pub use arguments::{Argument, ArgumentKind};
 pub use category::{CATEGORIES, Category};
+pub use command_info::describe;
 pub use connection::REDIS_VERSION;
 pub use ctx::Ctx;
 pub use error::Error;

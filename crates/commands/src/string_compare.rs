@@ -189,7 +189,7 @@ static DELIFEQ: Command = Command {
     name: "delifeq",
     arity: 3,
     flags: flags::WRITE | flags::FAST,
-    keys: &[KeySpec::one(1, "RM access delete")],
+    keys: &[KeySpec::one(1, "RM delete")],
     run: delifeq,
     summary: "Removes a key when its value is the one given.",
     since: "Valkey 9.0.0",
