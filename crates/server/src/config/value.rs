@@ -435,3 +435,71 @@ pub(crate) fn in_quotes(bytes: &[u8]) -> String {
     text.push('"');
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `text` and writes it again, or gives the error.
+    fn again(kind: Kind, text: &str) -> String {
+        let read = kind.read(&kind.split(text.as_bytes()), None);
+        read.map_or_else(|why| why, |value| String::from_utf8(value.text()).unwrap())
+    }
+
+    #[test]
+    fn memory_has_units() {
+        for (text, bytes) in [("0", "0"), ("5b", "5"), ("1k", "1000"), ("1Kb", "1024"), ("2MB", "2097152")] {
+            assert_eq!(again(Kind::Memory(0, u64::MAX), text), bytes);
+        }
+        for wrong in ["", "-1", "1.5gb", "1tb", "mb", "18446744073709551616", "99999999999gb", " 1", "1 mb"] {
+            assert_eq!(again(Kind::Memory(0, u64::MAX), wrong), "argument must be a memory value", "{wrong}");
+        }
+        assert_eq!(again(Kind::Memory(1024, 2048), "1k"), "argument must be between 1024 and 2048 inclusive");
+        assert_eq!(again(Kind::MemoryOrPercent, "5%"), "5%");
+        assert_eq!(again(Kind::MemoryOrPercent, "1kb"), "1024");
+        assert_eq!(again(Kind::MemoryOrPercent, "101%"), "percentage argument must be less or equal to 100");
+        assert_eq!(again(Kind::MemoryOrPercent, "-1%"), "argument must be a memory or percent value");
+    }
+
+    #[test]
+    fn integers_have_one_form() {
+        assert_eq!(again(Kind::Int(-1, 9), "-1"), "-1");
+        for wrong in ["", "+5", "05", "5.0", " 5", "-0", "9223372036854775808"] {
+            assert_eq!(
+                again(Kind::Int(-9, 9), wrong),
+                "argument couldn't be parsed into an integer",
+                "{wrong}"
+            );
+        }
+        assert_eq!(again(Kind::Near(1, 500), "0"), "1");
+        assert_eq!(again(Kind::Octal(0o777), "0750"), "750");
+        assert_eq!(again(Kind::Octal(0o777), "8"), "argument couldn't be parsed as an octal number");
+        assert_eq!(again(Kind::Octal(0o777), "1000"), "argument must be between 0 and 777 inclusive");
+    }
+
+    #[test]
+    fn lists_of_their_own_read_back() {
+        assert_eq!(again(Kind::Save, "900 1 60 0"), "900 1 60 0");
+        for wrong in ["900", "0 1", "5 -1", "900  1", "a 1"] {
+            assert_eq!(again(Kind::Save, wrong), "Invalid save parameters", "{wrong}");
+        }
+        let limits = "normal 0 0 0 slave 5 6 7 pubsub 1024 2 3";
+        assert_eq!(again(Kind::BufferLimits, "pubsub 1kb 2 3 replica 5 6 7"), limits);
+        assert!(again(Kind::BufferLimits, "normal -1 0 0").starts_with("Error in hard"));
+        assert_eq!(again(Kind::Percentiles, "50.50 100 0.001"), "50.5 100 0.001");
+        assert_eq!(again(Kind::OomScores, "0 200 -800"), "0 200 -800");
+        assert_eq!(again(Kind::Primary, "host 1"), "host 1");
+        assert_eq!(again(Kind::Primary, "no ONE"), "");
+        assert_eq!(again(Kind::Title, "{title} {nothing}").split(' ').next(), Some("template"));
+        assert_eq!(again(Kind::HostName, "a_b").split(' ').next(), Some("Hostnames"));
+    }
+
+    #[test]
+    fn quotes_are_as_redis_reads_them() {
+        assert_eq!(quoted(b"plain-1.2"), "plain-1.2");
+        assert_eq!(quoted(b""), "\"\"");
+        let bytes: Vec<u8> = (0..=255).collect();
+        let words = crate::config::load::words(quoted(&bytes).as_bytes()).unwrap();
+        assert_eq!(words, [bytes]);
+    }
+}
