@@ -3,6 +3,9 @@
 //! The time is bounded by the product of both lengths: when what follows a `*` does not fit, only the last
 //! `*` takes more, for whatever an earlier one could leave to the rest, the last one can leave as well.
 
+/// Most places with a `*` that something follows: as in Redis, a pattern with more fits nothing.
+const STARS_MAX: usize = 1000;
+
 /// Whether letters of either case are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
@@ -21,11 +24,16 @@ pub fn glob_matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
     let (mut p, mut t) = (0, 0);
     // What follows the last `*`, and how much of the text that `*` leaves to it.
     let mut last_star: Option<(usize, usize)> = None;
+    let mut stars = 0;
     while t < text.len() {
         if pattern.get(p) == Some(&b'*') {
-            p += 1;
+            p += pattern[p..].iter().take_while(|&&b| b == b'*').count();
             if p == pattern.len() {
                 return true;
+            }
+            stars += 1;
+            if stars > STARS_MAX {
+                return false;
             }
             last_star = Some((p, t));
             continue;
@@ -182,5 +190,12 @@ mod tests {
         let pattern = "a*".repeat(200) + "b";
         assert!(!fits(&pattern, &"a".repeat(5000)));
         assert!(fits(&pattern, &("a".repeat(5000) + "b")));
+    }
+
+    #[test]
+    fn more_stars_than_redis_follows_fit_nothing() {
+        assert!(fits(&"*?".repeat(STARS_MAX), &"a".repeat(STARS_MAX)));
+        assert!(fits(&("**?".repeat(STARS_MAX) + "*"), &"a".repeat(STARS_MAX)));
+        assert!(!fits(&"*?".repeat(STARS_MAX + 1), &"a".repeat(STARS_MAX + 1)));
     }
 }
