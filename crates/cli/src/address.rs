@@ -66,7 +66,7 @@ pub(crate) struct ServerArgs {
     /// User name, for AUTH with a name and a password
     #[arg(long, value_name = "name")]
     pub(crate) user: Option<String>,
-    /// Server as a URL: redis://[[user:]password@]host[:port][/database]
+    /// Server as a URL: `redis://[[user:]password@]host[:port][/database]`
     #[arg(short = 'u', value_name = "url")]
     pub(crate) url: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! The client: `ebbtide cli`.
 //!
-//! A command's way: [`options`] → [`session`] (connects) → [`command`] (sends, waits, prints) → [`output`].
+//! A command's way: [`options`] → [`mod@session`] (connects) → [`command`] (sends, waits, prints) → [`output`].
 //! Without a command, [`repl`] reads lines and runs each; the tools of [`modes`] send commands of their own.
 //! What commands there are, the server says ([`catalog`]), so that the client fits any server of the protocol.
 

@@ -1,4 +1,5 @@
 //! The binary as whoever starts it sees it: its output, its exit code, what it makes in the file system.
+#![allow(clippy::unwrap_used, reason = "a test's own steps fail loudly")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

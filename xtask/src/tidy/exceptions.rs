@@ -53,6 +53,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: "unsafe",
+        path: "crates/engine/src/slot.rs",
+        item: "",
+        reason: "a slot is a tag and an owning pointer in one word",
+    },
+    Exception {
+        rule: "unsafe",
         path: "crates/engine/src/memory.rs",
         item: "",
         reason: "a prefetch has no safe form",

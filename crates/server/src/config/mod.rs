@@ -1,7 +1,7 @@
 //! The configuration: one table of directives, redis.conf files and command lines that set them, and a store
 //! that CONFIG reads and changes while workers look at the settings.
 //!
-//! [`table`] says what there is, [`value`] how values are read and written, [`load`] reads files and command
+//! [`table`] says what there is, [`value`] how values are read and written, [`mod@load`] reads files and command
 //! lines, [`settings`] gives the types the server works with, [`store`] shares and changes them, and
 //! [`rewrite`] writes a file back. [`sample()`] shows all of the table as a file.
 
