@@ -138,6 +138,7 @@ impl Reading {
             "pattern" => "pattern",
             "unix-time-seconds" | "unix-time-milliseconds" => "unix-time",
             "increment" if self.command.name.ends_with("float") => "double",
+            "value" if matches!(self.command.name, "setbit" | "bitfield") => "integer",
             name if INTEGERS.contains(&name) => "integer",
             _ => "string",
         })
@@ -184,6 +185,7 @@ fn is_key(name: &str) -> bool {
 const INTEGERS: &[&str] = &[
     "bit",
     "client-id",
+    "columns",
     "count",
     "cursor",
     "db",
@@ -197,9 +199,11 @@ const INTEGERS: &[&str] = &[
     "len",
     "maxage",
     "milliseconds",
+    "min-match-len",
     "numkeys",
     "offset",
     "protover",
+    "rows",
     "seconds",
     "start",
     "timeout",

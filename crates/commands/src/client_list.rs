@@ -178,8 +178,8 @@ pub(crate) static KILL: Command = Command {
     summary: "Closes connections: the one from an address, or all that fit every filter.",
     since: "2.4.0",
     complexity: "O(N), N being the number of clients",
-    syntax: "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] [USER username] \
-        [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>] [MAXAGE maxage] ...>",
+    syntax: "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | \
+        [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage]>...>",
     history: &[
         ("2.8.12", "Takes filters."),
         ("3.2.0", "Knows the type `master`."),
