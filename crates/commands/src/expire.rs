@@ -285,3 +285,65 @@ fn persist(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.reply.int(i64::from(had_deadline));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Client, NOW_MS};
+
+    #[test]
+    fn conditions_look_at_the_deadline_that_is_there() {
+        let mut client = Client::new();
+        client.check(&[
+            ("SET a 1", "OK"),
+            ("EXPIRE a 100 XX", "(integer) 0"),
+            ("EXPIRE a 100 GT", "(integer) 0"),
+            ("EXPIRE a 100 LT", "(integer) 1"),
+            ("EXPIRE a 100 GT", "(integer) 0"),
+            ("EXPIRE a 100 LT", "(integer) 0"),
+            ("EXPIRE a 200 NX", "(integer) 0"),
+            ("EXPIRE a 200 gt XX", "(integer) 1"),
+            ("EXPIRE a 50 xx LT", "(integer) 1"),
+            ("EXPIRE x 50", "(integer) 0"),
+            ("TTL a", "(integer) 50"),
+        ]);
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        let not_both = "ERR NX and XX, GT or LT options at the same time are not compatible";
+        Client::new().check_errors(&[
+            ("EXPIRE a 1 NX XX", not_both),
+            ("PEXPIRE a 1 LT NX", not_both),
+            ("EXPIREAT a 1 GT LT", "ERR GT and LT options at the same time are not compatible"),
+            ("PEXPIREAT a x ZZ", "ERR Unsupported option ZZ"),
+            ("EXPIRE a 1.5", "ERR value is not an integer or out of range"),
+            ("PEXPIRE a 9223372036854775807", "ERR invalid expire time in 'pexpire' command"),
+        ]);
+    }
+
+    #[test]
+    fn effects_name_the_moment() {
+        let mut client = Client::new();
+        client.send("SET a 1");
+        let at = |ms: i64| (NOW_MS + ms).to_string();
+        for (line, effect) in [
+            ("EXPIRE a 100", format!("PEXPIREAT a {}", at(100_000))),
+            ("pexpire a 150000 gt", format!("PEXPIREAT a {} gt", at(150_000))),
+            ("EXPIREAT a 4000000000", "PEXPIREAT a 4000000000000".into()),
+            ("pexpireat a 4000000000001 XX", "pexpireat a 4000000000001 XX".into()),
+        ] {
+            assert_eq!(client.changes(line), (1, vec!["expire a".into()], vec![effect]), "{line}");
+        }
+        assert_eq!(client.changes("PERSIST a"), (1, vec!["persist a".into()], vec!["PERSIST a".into()]));
+        assert_eq!(client.changes("PERSIST a"), (0, vec![], vec![]));
+        assert_eq!(client.changes("EXPIRE a 0"), (1, vec!["del a".into()], vec!["DEL a".into()]));
+    }
+
+    #[test]
+    fn seconds_are_rounded_to_the_nearest() {
+        let mut client = Client::new();
+        for (ms, seconds) in [(1, 0), (499, 0), (500, 1), (1499, 1), (1500, 2)] {
+            client.check(&[(&format!("SET a 1 PX {ms}"), "OK"), ("TTL a", &format!("(integer) {seconds}"))]);
+        }
+    }
+}

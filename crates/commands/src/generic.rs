@@ -425,3 +425,107 @@ fn flush(ctx: &mut Ctx<'_, '_>, databases: std::ops::Range<u32>, free: Free) {
     // Noted even when there was nothing to remove: whoever replays the effects may have keys.
     ctx.effect_request();
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Client;
+
+    const RANGE: &str = "ERR value is out of range, value must between -2147483648 and 2147483647";
+
+    #[test]
+    fn removing_counts_each_key_once() {
+        let mut client = Client::new();
+        client.check(&[
+            ("MSET a 1 b 2", "OK"),
+            ("DEL a a x", "(integer) 1"),
+            ("UNLINK a b b", "(integer) 1"),
+        ]);
+        client.send("MSET a 1 b 2");
+        let (dirty, events, effects) = client.changes("DEL a x b");
+        assert_eq!(
+            (dirty, events, effects),
+            (2, ["del a", "del b"].map(String::from).into(), vec!["DEL a x b".into()])
+        );
+        assert_eq!(client.changes("DEL a x b"), (0, vec![], vec![]));
+    }
+
+    #[test]
+    fn renaming_takes_value_and_deadline_along() {
+        let mut client = Client::new();
+        client.check(&[("SET a 1 PX 1500", "OK"), ("SET b 2", "OK")]);
+        let (dirty, events, effects) = client.changes("RENAME a b");
+        assert_eq!((dirty, events), (1, vec!["rename_from a".into(), "rename_to b".into()]));
+        assert_eq!(effects, ["RENAME a b"]);
+        client.check(&[
+            ("GET b", "\"1\""),
+            ("PTTL b", "(integer) 1500"),
+            ("RENAME b b", "OK"),
+            ("RENAMENX b b", "(integer) 0"),
+        ]);
+        assert_eq!(client.changes("RENAME b b"), (0, vec![], vec![]));
+        client.check_errors(&[("RENAME x y", "ERR no such key"), ("RENAMENX x x", "ERR no such key")]);
+    }
+
+    #[test]
+    fn copying_and_moving_go_to_other_databases() {
+        let mut client = Client::new();
+        client.check(&[
+            ("SET a 1 PX 1500", "OK"),
+            ("COPY a a DB 3", "(integer) 1"),
+            ("COPY a a DB 3", "(integer) 0"),
+            ("COPY a b REPLACE DB 2 DB 4 replace", "(integer) 1"),
+            ("COPY x b DB 4 REPLACE", "(integer) 0"),
+        ]);
+        let (dirty, events, effects) = client.changes("MOVE a 5");
+        assert_eq!((dirty, events), (1, vec!["move_from a".into(), "move_to a".into()]));
+        assert_eq!(effects, ["MOVE a 5"]);
+        for (db, keys) in [(0, 0), (2, 0), (3, 1), (4, 1), (5, 1)] {
+            client.session.db = db;
+            client.check(&[("DBSIZE", &format!("(integer) {keys}"))]);
+        }
+        client.check(&[("PTTL a", "(integer) 1500"), ("SWAPDB 5 3", "OK"), ("MOVE a 3", "(integer) 0")]);
+    }
+
+    #[test]
+    fn databases_and_options_are_checked_first() {
+        Client::new().check_errors(&[
+            ("COPY a b DB x", "ERR value is not an integer or out of range"),
+            ("COPY a b DB 99999999999", RANGE),
+            ("COPY a b DB 16", "ERR DB index is out of range"),
+            ("COPY a b DB", "ERR syntax error"),
+            ("COPY a b NX", "ERR syntax error"),
+            ("COPY a a", "ERR source and destination objects are the same"),
+            ("MOVE a -1", "ERR DB index is out of range"),
+            ("MOVE a -99999999999", RANGE),
+            ("MOVE a 0", "ERR source and destination objects are the same"),
+            ("SWAPDB x y", "ERR invalid first DB index"),
+            ("SWAPDB 0 99999999999", "ERR invalid second DB index"),
+            ("SWAPDB 0 16", "ERR DB index is out of range"),
+            ("FLUSHDB NOW", "ERR syntax error"),
+            ("FLUSHALL ASYNC SYNC", "ERR syntax error"),
+        ]);
+    }
+
+    #[test]
+    fn flushing_is_an_effect_even_of_nothing() {
+        let mut client = Client::new();
+        assert_eq!(client.changes("FLUSHDB"), (0, vec![], vec!["FLUSHDB".into()]));
+        client.send("MSET a 1 b 2");
+        assert_eq!(client.changes("FLUSHALL async"), (2, vec![], vec!["FLUSHALL async".into()]));
+    }
+
+    #[test]
+    fn asking_is_no_access_and_touch_always_is() {
+        let mut client = Client::new();
+        client.check(&[("SET a 1", "OK"), ("EXISTS a x a", "(integer) 2"), ("TYPE x", "none")]);
+        assert_eq!((client.turn.hits, client.turn.misses), (2, 2));
+        client.turn.now_ms += 60_000;
+        client.session.no_touch = true;
+        client.check(&[
+            ("EXISTS a", "(integer) 1"),
+            ("GET a", "\"1\""),
+            ("OBJECT IDLETIME a", "(integer) 60"),
+        ]);
+        client.check(&[("TOUCH a x", "(integer) 1"), ("OBJECT IDLETIME a", "(integer) 0")]);
+    }
+}

@@ -159,3 +159,47 @@ fn int_or_null(ctx: &mut Ctx<'_, '_>, told: Option<i64>) {
         None => ctx.reply.null(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::AccessPolicy;
+
+    use super::{NO_FREQUENCY, NO_IDLE_TIME};
+    use crate::testing::Client;
+
+    #[test]
+    fn the_policy_says_what_is_tracked() {
+        let mut client = Client::new();
+        client.send("SET a 1");
+        client.turn.now_ms += 5500;
+        client.check(&[
+            ("OBJECT IDLETIME a", "(integer) 5"),
+            ("OBJECT IDLETIME x", "(nil)"),
+            ("OBJECT FREQ x", "(nil)"),
+        ]);
+        client.check_errors(&[("OBJECT FREQ a", &NO_FREQUENCY.to_string())]);
+        client.turn.access = AccessPolicy::Lfu { log_factor: 10, decay_minutes: 1 };
+        client.check(&[("SET a 1", "OK"), ("OBJECT FREQ a", "(integer) 5"), ("OBJECT IDLETIME x", "(nil)")]);
+        client.check_errors(&[("OBJECT IDLETIME a", &NO_IDLE_TIME.to_string())]);
+    }
+
+    #[test]
+    fn small_integers_count_as_shared() {
+        let mut client = Client::new();
+        for (value, count) in [("0", i32::MAX), ("9999", i32::MAX), ("10000", 1), ("-1", 1), ("x", 1)] {
+            let count = format!("(integer) {count}");
+            client.check(&[(&format!("SET a {value}"), "OK"), ("OBJECT REFCOUNT a", &count)]);
+        }
+        client.check(&[("OBJECT REFCOUNT x", "(nil)"), ("OBJECT ENCODING x", "(nil)")]);
+    }
+
+    #[test]
+    fn help_names_each_subcommand() {
+        let help = Client::new().show("OBJECT HELP");
+        assert!(
+            help.starts_with(" 1) OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\n"),
+            "{help}"
+        );
+        assert!(help.contains(") ENCODING <key>\n") && help.ends_with(")     Prints this help."), "{help}");
+    }
+}

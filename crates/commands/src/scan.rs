@@ -189,3 +189,61 @@ fn dbsize(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.reply.int(len as i64);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use resp::Value;
+
+    use crate::testing::Client;
+
+    #[test]
+    fn cursors_and_options_are_checked() {
+        Client::new().check_errors(&[
+            ("SCAN x", "ERR invalid cursor"),
+            ("SCAN 18446744073709551616", "ERR invalid cursor"),
+            ("SCAN 0 COUNT 0", "ERR syntax error"),
+            ("SCAN 0 COUNT x", "ERR value is not an integer or out of range"),
+            ("SCAN 0 MATCH", "ERR syntax error"),
+            ("SCAN 0 NOVALUES", "ERR syntax error"),
+        ]);
+    }
+
+    #[test]
+    fn a_scan_in_small_steps_names_every_key_once() {
+        let mut client = Client::new();
+        for i in 0..1000 {
+            client.send(&format!("SET key:{i} v"));
+        }
+        let (mut cursor, mut keys, mut calls) = (b"0".to_vec(), Vec::new(), 0);
+        loop {
+            let line = format!("SCAN {} COUNT 7", String::from_utf8_lossy(&cursor));
+            let Value::Array(reply) = client.value(&line) else { panic!("{line}") };
+            keys.extend_from_slice(reply[1].as_slice().unwrap());
+            cursor = reply[0].as_bytes().unwrap().to_vec();
+            calls += 1;
+            if cursor == b"0" {
+                break;
+            }
+        }
+        let names: std::collections::BTreeSet<_> = keys.iter().map(|key| key.as_bytes().unwrap()).collect();
+        assert_eq!((keys.len(), names.len()), (1000, 1000));
+        assert!((50..=143).contains(&calls), "about 7 keys a call, not {calls} calls");
+    }
+
+    #[test]
+    fn patterns_and_kinds_choose_among_live_keys() {
+        let mut client = Client::new();
+        client.send("MSET one 1 two 2 \"\" 3");
+        client.send("SET three 3 PX 10");
+        client.turn.now_ms += 10;
+        client.check(&[
+            ("KEYS t*", "1) \"two\""),
+            ("KEYS \"\"", "1) \"\""),
+            ("SCAN 0 COUNT 100 MATCH *e TYPE STRING", "1) \"0\"\n2) 1) \"one\""),
+            ("SCAN 0 COUNT 100 TYPE list", "1) \"0\"\n2) (empty array)"),
+            ("SCAN 0 COUNT 100 TYPE nothing", "1) \"0\"\n2) (empty array)"),
+        ]);
+        assert_eq!(client.value("KEYS *").as_slice().map(<[_]>::len), Some(3));
+        client.check(&[("DEL one \"\"", "(integer) 2"), ("RANDOMKEY", "\"two\"")]);
+    }
+}

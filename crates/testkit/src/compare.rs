@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::target::Target;
 
 /// How far two clocks may be apart, in milliseconds: the same request reaches two servers at two moments.
-pub const SKEW_MS: i64 = 3000;
+pub(crate) const SKEW_MS: i64 = 3000;
 
 /// Whether two replies to `request` say the same, as far as they must.
 pub fn agree(request: &Request, ours: &Value, theirs: &Value) -> bool {

@@ -12,7 +12,7 @@ use crate::request::Request;
 
 /// A strategy for requests of `row`. Options that start with one of the words in `without` are left out: an
 /// oracle may not know them.
-pub fn requests(row: &'static Row, without: &[&str]) -> BoxedStrategy<Request> {
+pub(crate) fn requests(row: &'static Row, without: &[&str]) -> BoxedStrategy<Request> {
     let name = row.full_name();
     let syntax = Syntax::parse(row.command.syntax).and_then(|syntax| prune(syntax, without));
     let arguments = syntax.map_or_else(|| Just(Vec::new()).boxed(), |syntax| arguments(&syntax, &name));

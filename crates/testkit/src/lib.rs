@@ -10,8 +10,7 @@ mod spawned;
 mod target;
 mod trace;
 
-pub use compare::{Kept, SKEW_MS, State, agree, difference, state};
-pub use generate::requests;
+pub use compare::{Kept, State, agree, difference, state};
 pub use request::Request;
 pub use sequence::{Step, play, sequences};
 pub use spawned::{Connection, Spawned};
