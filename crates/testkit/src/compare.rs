@@ -111,7 +111,7 @@ pub fn state(target: &mut dyn Target, databases: u32) -> State {
     state
 }
 
-/// The first difference between two states; deadlines may be apart by [`SKEW_MS`].
+/// The first difference between two states; deadlines may be a few seconds apart.
 pub fn difference(ours: &State, theirs: &State) -> Option<String> {
     let told = |(db, key): &(u32, Vec<u8>)| format!("database {db}, key \"{}\"", key.escape_ascii());
     let keys = ours.keys().chain(theirs.keys());
