@@ -106,7 +106,7 @@ impl Segment {
     #[inline]
     fn home(&self, tag: u16) -> usize {
         let behind = u32::from(tag << (self.depth % WINDOW_STEP));
-        (u64::from(behind) * self.buckets.len() as u64 >> TAG_BITS) as usize
+        ((u64::from(behind) * self.buckets.len() as u64) >> TAG_BITS) as usize
     }
 
     #[inline]

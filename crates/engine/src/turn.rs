@@ -55,6 +55,7 @@ pub struct Garbage {
 
 #[derive(Debug)]
 #[allow(dead_code, reason = "kept only to be dropped")]
+#[allow(clippy::vec_box, reason = "tables come boxed from their stripes")]
 enum Freed {
     Entry(EntryBox),
     Tables(Vec<Box<Table>>),
@@ -71,6 +72,7 @@ impl Garbage {
         }
     }
 
+    #[allow(clippy::vec_box, reason = "tables come boxed from their stripes")]
     pub(crate) fn tables(tables: Vec<Box<Table>>) -> Garbage {
         Garbage { _freed: Freed::Tables(tables) }
     }

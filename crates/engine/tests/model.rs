@@ -1,4 +1,5 @@
 //! The store against a plain map: the same operations, the same answers.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 use std::collections::{BTreeMap, HashSet};
 
