@@ -37,6 +37,7 @@ mod memory;
 mod natural;
 mod number;
 mod object;
+mod rename;
 mod run;
 mod scan;
 mod server;
@@ -61,6 +62,7 @@ pub use host::{ClientInfo, DEFAULT_USER, DataFigures, Host, Identity, Pause, Rem
 pub use info::Section;
 pub use keys::{FindKeys, KeySpec, Positions, Search};
 pub use lookup::{ROWS, Row, find, find_row, rows};
+pub use rename::{RenameError, Renames};
 pub use run::{execute, hold, resolve, run};
 pub use session::{Replies, Session};
 pub use syntax::Syntax;

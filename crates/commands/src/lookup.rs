@@ -1,6 +1,7 @@
 //! From a name to its row: every row numbered, and an open-addressing table of the names built at compile
 //! time. A look-up neither allocates nor follows more than one pointer.
 
+use crate::rename;
 use crate::table::{Command, FAMILIES};
 
 /// Longest name that a command may have, in bytes.
@@ -66,9 +67,15 @@ pub fn rows() -> &'static [Row] {
     &ALL
 }
 
-/// The row of the command called `name`, in whatever case.
+/// The row of the command that clients call `name`, in whatever case.
 #[inline]
 pub fn find_row(name: &[u8]) -> Option<&'static Row> {
+    rename::changed(name).unwrap_or_else(|| find_original(name))
+}
+
+/// The row of the command that the table calls `name`, in whatever case.
+#[inline]
+pub(crate) fn find_original(name: &[u8]) -> Option<&'static Row> {
     let name = Name::of(name)?;
     let mut slot = name.slot();
     loop {

@@ -104,21 +104,27 @@ fn serves_until_it_is_told_to_end() {
     }
 }
 
+const FILE: &str = "requirepass secret\nappendonly yes\nlogfile e.log\nrename-command echo repeat\n";
+
 #[test]
 fn a_file_and_flags_say_how() {
     let scratch = Scratch::new("file");
     let port = free_port();
-    fs::write(scratch.0.join("my.conf"), "requirepass secret\nappendonly yes\nlogfile e.log\n").unwrap();
+    fs::write(scratch.0.join("my.conf"), FILE).unwrap();
     let process = scratch.command(&["server", "my.conf", "--port", &port, "--logfile", ""]);
     let server = Server::start(process);
     assert!(server.output.contains("Directive 'appendonly' has no effect"), "{}", server.output);
     let connection = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
     assert_eq!(ask(&connection, "PING\r\n"), "-NOAUTH Authentication required.\r\n");
     assert_eq!(ask(&connection, "AUTH secret\r\n"), "+OK\r\n");
+    assert_eq!(ask(&connection, "REPEAT hello\r\n"), "$5\r\n");
+    let connection = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    assert_eq!(ask(&connection, "AUTH secret\r\n"), "+OK\r\n");
+    assert!(ask(&connection, "ECHO hello\r\n").starts_with("-ERR unknown command"));
     assert_eq!(ask(&connection, "CONFIG SET maxmemory 5mb\r\n"), "+OK\r\n");
     assert_eq!(ask(&connection, "CONFIG REWRITE\r\n"), "+OK\r\n");
     let text = fs::read_to_string(scratch.0.join("my.conf")).unwrap();
-    assert!(text.starts_with("requirepass secret\nappendonly yes\nlogfile \"\"\n"), "{text}");
+    assert!(text.starts_with(&FILE.replace("e.log", "\"\"")), "{text}");
     assert!(text.contains("\nmaxmemory 5mb\n"), "{text}");
     assert_eq!(server.end("-INT").0, Some(0));
 }

@@ -28,6 +28,7 @@ pub fn launch(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn prepare(args: impl IntoIterator<Item = OsString>) -> Result<Arc<ConfigStore>, String> {
     let mut loaded = config::load(args).map_err(|e| e.to_string())?;
     let notes = std::mem::take(&mut loaded.notes);
+    std::mem::take(&mut loaded.renames).install();
     let config = Arc::new(ConfigStore::new(loaded));
     let settings = config.settings();
     process::make_data_directory(&settings)

@@ -10,6 +10,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use commands::{RenameError, Renames};
 use resp::Span;
 
 use super::include;
@@ -27,6 +28,8 @@ pub struct Loaded {
     pub values: Values,
     /// The configuration file, absolute; CONFIG REWRITE writes to it.
     pub file: Option<PathBuf>,
+    /// Names that commands are to have (`rename-command`).
+    pub renames: Renames,
     /// What to log about directives that were given and have no effect.
     pub notes: Vec<String>,
 }
@@ -104,7 +107,7 @@ pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Loaded, LoadErro
         loader.line(&line, || Place::CommandLine, 0)?;
     }
     let notes = loader.notes();
-    Ok(Loaded { values: loader.values, file, notes })
+    Ok(Loaded { values: loader.values, file, renames: loader.renames, notes })
 }
 
 /// The values that `text`, the contents of `file`, gives together with the files it includes.
@@ -191,6 +194,8 @@ struct Loader {
     values: Values,
     /// Directives that were given.
     given: BTreeSet<&'static str>,
+    /// What commands are called.
+    renames: Renames,
     /// Notes about statements that were given.
     statements: Vec<String>,
 }
@@ -266,7 +271,7 @@ impl Loader {
         match statement {
             Some(s) if (s.words_min..=s.words_max).contains(&words.len()) => {
                 self.statements.extend(s.remark());
-                Ok(())
+                if s.name == "rename-command" { self.rename(words) } else { Ok(()) }
             }
             _ => {
                 let mut why = "Bad directive or wrong number of arguments".to_owned();
@@ -275,6 +280,18 @@ impl Loader {
                 }
                 Err(why)
             }
+        }
+    }
+
+    fn rename(&mut self, words: &[&[u8]]) -> Result<(), String> {
+        match self.renames.rename(words[0], words[1]) {
+            // An existing file may well name a command that is not built yet.
+            Err(RenameError::Unknown) => {
+                let name = String::from_utf8_lossy(words[0]);
+                self.statements.push(format!("There is no command '{name}' to give another name."));
+                Ok(())
+            }
+            other => other.map_err(|why| why.to_string()),
         }
     }
 
@@ -439,9 +456,9 @@ mod tests {
 
     #[test]
     fn directives_without_effect_are_noted_when_they_differ() {
-        let text = "appendonly no\ndaemonize yes\nrename-command get x\nuser a on\nio-threads-do-reads no\n";
+        let text = "appendonly no\ndaemonize yes\nrename-command no x\nuser a on\nio-threads-do-reads no\n";
         let notes = load_file("notes", text, &[]).unwrap().notes;
         let told: Vec<&str> = notes.iter().map(|n| n.split('\'').nth(1).unwrap()).collect();
-        assert_eq!(told, ["rename-command", "user", "io-threads-do-reads", "daemonize"]);
+        assert_eq!(told, ["no", "user", "io-threads-do-reads", "daemonize"]);
     }
 }

@@ -179,7 +179,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "rename-command",
         words_min: 2,
         words_max: 2,
-        note: Some("commands keep their names, only the password keeps clients out"),
+        note: None,
         docs: "Gives a command another name, or takes it away.",
     },
     Statement {
