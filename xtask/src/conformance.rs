@@ -43,8 +43,6 @@ const MEANT: &[(&str, &str, &str)] = &[
     ("function|restore", "absent", NO_FUNCTIONS),
     ("function|stats", "absent", NO_FUNCTIONS),
     ("memory|doctor", "absent", ALLOCATOR),
-    ("memory|malloc-stats", "absent", ALLOCATOR),
-    ("memory|purge", "absent", ALLOCATOR),
     ("memory|stats", "absent", ALLOCATOR),
     ("msetex", "missing", REDIS_8_4),
     ("msetnx", "tips", REDIS_7_2),

@@ -59,6 +59,7 @@ pub(crate) static LIST: Command = Command {
         ("7.0.0", "Shows `resp`, `multi-mem`, `rbs` and `rbp`."),
         ("7.0.3", "Shows `ssub`."),
         ("7.2.0", "Shows `lib-name` and `lib-ver`."),
+        ("7.4.0", "Shows `watch`."),
     ],
     tips: &["nondeterministic_output"],
     ..FOR_ADMINS
@@ -130,7 +131,7 @@ fn line(client: &ClientInfo, out: &mut Vec<u8>) {
     out.extend_from_slice(&identity.name);
     let _ = write!(
         out,
-        " age={age_s} idle={idle_s} flags={flags} db={db} sub=0 psub=0 ssub=0 multi=-1 qbuf={query} \
+        " age={age_s} idle={idle_s} flags={flags} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf={query} \
          qbuf-free={free} argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem={output} tot-mem={memory} \
          events={events} cmd={command} user="
     );
@@ -312,7 +313,7 @@ mod tests {
         assert_eq!(
             client.text("CLIENT LIST ID 3"),
             "id=3 addr=127.0.0.1:50003 laddr=127.0.0.1:6379 fd=9 name=three age=30 idle=1 flags=N db=3 sub=0 psub=0 \
-             ssub=0 multi=-1 qbuf=1 qbuf-free=2 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=3 oll=0 omem=3 tot-mem=4 \
+             ssub=0 multi=-1 watch=0 qbuf=1 qbuf-free=2 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=3 oll=0 omem=3 tot-mem=4 \
              events=rw cmd=get user=default redir=-1 resp=2 lib-name= lib-ver= tot-net-in=5 tot-net-out=6 tot-cmds=7\n"
         );
     }

@@ -24,6 +24,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("info", PROCESS),
     ("lolwut", "its picture differs from time to time"),
     ("memory|help", LISTS),
+    ("memory|malloc-stats", PROCESS),
     ("object|help", LISTS),
     ("shutdown", PROCESS),
     ("time", PROCESS),

@@ -59,6 +59,12 @@ pub trait Host: Sync {
     /// Appends the lines of INFO's section `section`, each ended by CR and LF, without its heading.
     fn info_section(&self, section: Section, data: &DataFigures, out: &mut String);
 
+    /// Has the allocator give unused memory back to the system.
+    fn purge_memory(&self) -> Result<(), Error>;
+
+    /// The allocator's own report.
+    fn allocator_report(&self) -> String;
+
     /// Asks the process to end; it does so soon after the command.
     fn shut_down(&self, request: Shutdown) -> Result<(), Error>;
 

@@ -1,4 +1,4 @@
-//! MEMORY: what keys take.
+//! MEMORY: what keys take, and the allocator.
 
 use crate::ctx::Ctx;
 use crate::error::Error;
@@ -13,7 +13,7 @@ pub(crate) static COMMANDS: &[&Command] = &[&MEMORY];
 static MEMORY: Command = Command {
     name: "memory",
     arity: -2,
-    subcommands: &[&HELP, &USAGE],
+    subcommands: &[&HELP, &MALLOC_STATS, &PURGE, &USAGE],
     summary: "A container for commands about memory.",
     since: "4.0.0",
     group: "server",
@@ -35,6 +35,42 @@ static HELP: Command = Command {
 
 fn memory_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
     help(ctx.reply, &MEMORY);
+    Ok(())
+}
+
+static MALLOC_STATS: Command = Command {
+    name: "malloc-stats",
+    arity: 2,
+    run: malloc_stats,
+    summary: "Gives the allocator's own report.",
+    since: "4.0.0",
+    group: "server",
+    complexity: "O(N) in the number of size classes and arenas",
+    tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+    ..Command::BLANK
+};
+
+fn malloc_stats(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    ctx.reply.verbatim("txt", ctx.host.allocator_report().as_bytes());
+    Ok(())
+}
+
+static PURGE: Command = Command {
+    name: "purge",
+    arity: 2,
+    run: purge,
+    summary: "Has the allocator give unused memory back to the system.",
+    since: "4.0.0",
+    group: "server",
+    complexity: "O(N) in the number of unused pages",
+    example: "> MEMORY PURGE\nOK",
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    ..Command::BLANK
+};
+
+fn purge(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    ctx.host.purge_memory()?;
+    ctx.reply.ok();
     Ok(())
 }
 

@@ -94,6 +94,15 @@ impl Host for TestHost {
         out.push_str(&format!("{section:?}:{data:?}\r\n"));
     }
 
+    fn purge_memory(&self) -> Result<(), Error> {
+        self.note("purge".into());
+        Ok(())
+    }
+
+    fn allocator_report(&self) -> String {
+        "all is well".into()
+    }
+
     fn shut_down(&self, request: Shutdown) -> Result<(), Error> {
         self.note(format!("{request:?}"));
         Ok(())

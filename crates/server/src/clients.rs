@@ -1,8 +1,8 @@
 //! The registry of connected clients: what any worker may know of, and ask of, a connection on another.
 //!
 //! A worker registers each connection it takes ([`Clients::register`]) and keeps the [`ClientEntry`]. After a
-//! batch, and before the batch's replies are sent, it calls [`ClientEntry::note`] once: relaxed stores to
-//! memory that nobody else writes. Before a batch it looks at [`ClientEntry::is_killed`] and, when commands
+//! batch, and before the batch's replies are sent, it calls [`ClientEntry::note`] once, and
+//! [`ClientEntry::sent`] after: relaxed stores to memory that nobody else writes. Before a batch it looks at [`ClientEntry::is_killed`] and, when commands
 //! are to run, at [`Clients::pause`]. What others ask of a worker reaches it through its [`Wake`].
 
 use std::collections::BTreeMap;
@@ -135,6 +135,13 @@ impl ClientEntry {
         self.total_in_bytes.store(activity.total_in_bytes, Relaxed);
         self.total_out_bytes.store(activity.total_out_bytes, Relaxed);
         self.total_commands.store(activity.total_commands, Relaxed);
+    }
+
+    /// Tells what was sent, and what waits to be: after a batch's replies, and whenever the client takes more.
+    #[inline]
+    pub fn sent(&self, total_out_bytes: u64, output_bytes: u64) {
+        self.total_out_bytes.store(total_out_bytes, Relaxed);
+        self.output_bytes.store(output_bytes, Relaxed);
     }
 
     /// Whether somebody killed it: its worker runs no further command of it and closes the connection.
@@ -443,8 +450,11 @@ mod tests {
         });
         let info = clients.info(entry.id, 4500).unwrap();
         assert_eq!((info.age_ms, info.idle_ms, info.db, info.resp), (3500, 1500, 5, 3));
-        assert_eq!((info.output_bytes, info.total_commands), (3, 8));
-        let expected = ClientFigures { blocked: 0, query_bytes_max: 1, output_bytes_max: 3, memory_bytes: 4 };
+        assert_eq!((info.output_bytes, info.total_out_bytes, info.total_commands), (3, 7, 8));
+        entry.sent(10, 0);
+        let info = clients.info(entry.id, 4500).unwrap();
+        assert_eq!((info.output_bytes, info.total_out_bytes), (0, 10));
+        let expected = ClientFigures { blocked: 0, query_bytes_max: 1, output_bytes_max: 0, memory_bytes: 4 };
         assert_eq!(clients.figures(), expected);
     }
 

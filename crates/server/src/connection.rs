@@ -114,7 +114,7 @@ impl Connection {
             self.output.push(replies, sent);
         }
         replies.clear();
-        self.totals.1 += sent as u64;
+        self.count_sent(sent);
         Ok(sent)
     }
 
@@ -125,8 +125,13 @@ impl Connection {
     pub(crate) fn flush(&mut self) -> io::Result<usize> {
         let sent = write_all(&mut self.socket, &self.output.bytes[self.output.sent..])?;
         self.output.advance(sent);
-        self.totals.1 += sent as u64;
+        self.count_sent(sent);
         Ok(sent)
+    }
+
+    fn count_sent(&mut self, sent: usize) {
+        self.totals.1 += sent as u64;
+        self.entry.sent(self.totals.1, self.output.len() as u64);
     }
 }
 

@@ -242,6 +242,14 @@ impl Host for Shared {
         info::section(self, section, data, out);
     }
 
+    fn purge_memory(&self) -> Result<(), Error> {
+        usage::purge().map_err(|_| Error::Text("ERR Error purging dirty pages"))
+    }
+
+    fn allocator_report(&self) -> String {
+        usage::allocator_report()
+    }
+
     fn shut_down(&self, request: Shutdown) -> Result<(), Error> {
         if let Some(end) = &*self.end.lock() {
             end(request);

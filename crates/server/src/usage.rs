@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
-use tikv_jemalloc_ctl::{epoch, stats};
+use tikv_jemalloc_ctl::{Access, AsName, epoch, stats};
 
 /// Memory, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +39,31 @@ pub(crate) fn allocated_bytes() -> u64 {
     // Without a new epoch the allocator would tell old figures; when it cannot, these are the best there are.
     let _ = epoch::advance();
     stats::allocated::read().map_or(0, |n| n as u64)
+}
+
+/// Has the allocator give every page that it holds and nobody uses back to the system.
+///
+/// # Errors
+/// The allocator does not let itself be set.
+pub(crate) fn purge() -> Result<(), tikv_jemalloc_ctl::Error> {
+    for arena in 0..tikv_jemalloc_ctl::arenas::narenas::read()? {
+        for pages in ["dirty", "muzzy"] {
+            let name = format!("arena.{arena}.{pages}_decay_ms\0");
+            let name = name.as_bytes().name();
+            // Pages that may not be kept at all go at once. An arena that does not exist yet has none.
+            let kept_ms: Result<isize, _> = name.update(0);
+            kept_ms.map_or(Ok(()), |kept_ms| name.write(kept_ms))?;
+        }
+    }
+    Ok(())
+}
+
+/// The allocator's own report.
+pub(crate) fn allocator_report() -> String {
+    let mut report = Vec::new();
+    // Writing to memory does not fail.
+    let _ = tikv_jemalloc_ctl::stats_print::stats_print(&mut report, Default::default());
+    String::from_utf8_lossy(&report).into_owned()
 }
 
 /// The allocator's name and version, as `jemalloc-5.3.0`.
@@ -124,6 +149,8 @@ mod tests {
         assert!(process.user + process.system > Duration::ZERO);
         assert!(thread.user <= process.user + Duration::from_millis(10));
         assert!(allocator().starts_with("jemalloc-5."));
+        assert!(allocator_report().contains("jemalloc statistics"));
+        assert!(purge().is_ok());
         assert!(operating_system().split(' ').count() >= 3);
     }
 }
