@@ -50,11 +50,14 @@ macro_rules! settings {
             $($(#[$meta])* pub $field: $type,)*
             /// Every directive, those without effect too.
             pub values: Values,
+            /// Where files with relative names are; empty: where the process was started.
+            base: PathBuf,
         }
 
         impl From<Values> for Settings {
             fn from(values: Values) -> Settings {
-                Settings { $($field: <$type>::of($name, values.get($name)),)* values }
+                let base = base(&values);
+                Settings { $($field: <$type>::of($name, values.get($name)),)* values, base }
             }
         }
     };
@@ -147,10 +150,20 @@ impl Settings {
     /// Where a file named in the configuration is. Redis changes into `dir` when a file or the command line
     /// says so; this process stays where it was started, and looks for relative names there.
     pub fn path(&self, name: &Path) -> PathBuf {
-        let given =
-            super::table::find(b"dir").is_some_and(|row| row.default_value() != *self.values.get("dir"));
-        if given { self.dir.join(name) } else { name.to_owned() }
+        self.base.join(name)
     }
+
+    /// The settings of `values` when the server runs with these: files that are open stay where they are.
+    pub(super) fn changed(&self, values: Values) -> Settings {
+        Settings { base: self.base.clone(), ..Settings::from(values) }
+    }
+}
+
+/// The directory that was given, and none if that is the default one.
+fn base(values: &Values) -> PathBuf {
+    let dir = values.get("dir");
+    let default = super::table::find(b"dir").is_some_and(|row| row.default_value() == *dir);
+    if default { PathBuf::new() } else { PathBuf::of("dir", dir) }
 }
 
 /// Who may do something.
@@ -443,6 +456,8 @@ mod tests {
     fn relative_files_follow_a_directory_that_was_given() {
         let name = Path::new("x.sock");
         assert_eq!(Settings::from(Values::new()).path(name), name);
-        assert_eq!(with("dir", "/").path(name), Path::new("/x.sock"));
+        let given = with("dir", "/");
+        assert_eq!(given.path(name), Path::new("/x.sock"));
+        assert_eq!(given.changed(Values::new()).path(name), Path::new("/x.sock"), "and do not move later");
     }
 }

@@ -120,7 +120,7 @@ impl ConfigStore {
         if values == old.values {
             return Ok(());
         }
-        let new = Arc::new(Settings::from(values));
+        let new = Arc::new(old.changed(values));
         run_hooks(&hooks, &old, &new)?;
         *self.current.write() = new;
         self.version.fetch_add(1, Ordering::Relaxed);
