@@ -88,16 +88,23 @@ pub fn play(steps: &[Step], ours: &mut dyn Target, theirs: &mut dyn Target) -> R
                     ours,
                     theirs,
                 )?;
-                let exists = Request::new([b"EXISTS", key.as_slice()]);
-                let gone = |target: &mut dyn Target| poll(|| target.call(&exists) == Value::Int(0));
-                if !gone(ours) || !gone(theirs) {
-                    return Err(format!("{step:?}: the key stays"));
-                }
+                vanished(key, ours).map_err(|error| format!("{step:?}, here: {error}"))?;
+                vanished(key, theirs).map_err(|error| format!("{step:?}, there: {error}"))?;
             }
         }
     }
     let difference = difference(&state(ours, DATABASES), &state(theirs, DATABASES));
     difference.map_or(Ok(()), Err)
+}
+
+/// Waits for `key` to be gone.
+fn vanished(key: &[u8], target: &mut dyn Target) -> Result<(), String> {
+    let exists = Request::new([b"EXISTS", key]);
+    if poll(|| target.call(&exists) == Value::Int(0)) {
+        return Ok(());
+    }
+    let deadline = target.call(&Request::new([b"PEXPIRETIME", key]));
+    Err(format!("the key stays, its deadline is {deadline:?}, the time {:?}", target.say("TIME")))
 }
 
 fn send(request: &Request, ours: &mut dyn Target, theirs: &mut dyn Target) -> Result<(), String> {
