@@ -79,11 +79,12 @@ pub(crate) fn find_original(name: &[u8]) -> Option<&'static Row> {
     let name = Name::of(name)?;
     let mut slot = name.slot();
     loop {
-        match &NAMES[slot] {
-            Some((taken, number)) if *taken == name => return ALL.get(*number as usize),
-            Some(_) => slot = (slot + 1) % SLOTS,
-            None => return None,
+        let (taken, row) = &NAMES[slot];
+        let row = (*row)?;
+        if taken.equals(name) {
+            return Some(row);
         }
+        slot = (slot + 1) % SLOTS;
     }
 }
 
@@ -124,21 +125,22 @@ static ALL: [Row; ROWS] = {
     all
 };
 
-static NAMES: [Option<(Name, u16)>; SLOTS] = {
+static NAMES: [(Name, Option<&Row>); SLOTS] = {
     assert!(ROWS <= SLOTS / 2, "the table of names is too full: double SLOTS");
-    let mut names = [None; SLOTS];
+    let mut names = [(Name { words: [0; 3], len: 0 }, None); SLOTS];
     let mut number = 0;
     while number < ROWS {
-        if ALL[number].container.is_none() {
-            let Some(name) = Name::of(ALL[number].command.name.as_bytes()) else {
+        let row = &ALL[number];
+        if row.container.is_none() {
+            let Some(name) = Name::of(row.command.name.as_bytes()) else {
                 panic!("a command's name is empty or too long");
             };
             let mut slot = name.slot();
-            while let Some((taken, _)) = names[slot] {
-                assert!(!name.equals(taken), "two commands have one name");
+            while names[slot].1.is_some() {
+                assert!(!name.equals(names[slot].0), "two commands have one name");
                 slot = (slot + 1) % SLOTS;
             }
-            names[slot] = Some((name, number as u16));
+            names[slot] = (name, Some(row));
         }
         number += 1;
     }
@@ -184,7 +186,8 @@ impl Name {
         (mixed >> 40) as usize % SLOTS
     }
 
-    /// `==`, for use at compile time.
+    /// `==`, at compile time too, and without a call.
+    #[inline]
     const fn equals(self, other: Name) -> bool {
         let ([a, b, c], [x, y, z]) = (self.words, other.words);
         self.len == other.len && a == x && b == y && c == z
