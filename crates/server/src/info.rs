@@ -207,16 +207,16 @@ fn persistence(shared: &Shared, lines: &mut Lines<'_>) {
 
 fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
     let totals = shared.stats.totals();
-    let [commands_rate, read_rate, written_rate] = shared.stats.rates(clock::now_ms());
+    let rates = shared.stats.rates(clock::now_ms());
     let kilobytes = |bytes: f64| format!("{:.2}", bytes / 1024.0);
     lines.put("total_connections_received", totals.connections);
     lines.put("total_commands_processed", totals.traffic.commands);
-    lines.put("instantaneous_ops_per_sec", commands_rate.round());
+    lines.put("instantaneous_ops_per_sec", rates.commands.round());
     lines.put("total_net_input_bytes", totals.traffic.read_bytes);
     lines.put("total_net_output_bytes", totals.traffic.written_bytes);
     lines.zero(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
-    lines.put("instantaneous_input_kbps", kilobytes(read_rate));
-    lines.put("instantaneous_output_kbps", kilobytes(written_rate));
+    lines.put("instantaneous_input_kbps", kilobytes(rates.read_bytes));
+    lines.put("instantaneous_output_kbps", kilobytes(rates.written_bytes));
     lines.put("instantaneous_input_repl_kbps", "0.00");
     lines.put("instantaneous_output_repl_kbps", "0.00");
     lines.put("rejected_connections", totals.connections_rejected);
@@ -252,6 +252,11 @@ fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
     lines.put("client_query_buffer_limit_disconnections", totals.query_limit_hits);
     lines.put("client_output_buffer_limit_disconnections", totals.output_limit_hits);
     lines.zero(&["reply_buffer_shrinks", "reply_buffer_expands"]);
+    lines.put("eventloop_cycles", totals.traffic.turns);
+    lines.put("eventloop_duration_sum", totals.traffic.turns_time_us);
+    lines.put("eventloop_duration_cmd_sum", totals.commands_time_ns / 1000);
+    lines.put("instantaneous_eventloop_cycles_per_sec", rates.turns.round());
+    lines.put("instantaneous_eventloop_duration_usec", rates.turn_us.round());
     lines.put("acl_access_denied_auth", shared.access_denials());
     lines.zero(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
 }

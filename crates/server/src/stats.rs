@@ -73,6 +73,8 @@ pub struct WorkerStats {
     expired: Counter,
     expiry_pauses: Counter,
     expiry_time_us: Counter,
+    turns: Counter,
+    turns_time_us: Counter,
     query_limit_hits: Counter,
     output_limit_hits: Counter,
     expiry_lag_us: Histogram,
@@ -95,6 +97,8 @@ impl WorkerStats {
             expired: Counter::default(),
             expiry_pauses: Counter::default(),
             expiry_time_us: Counter::default(),
+            turns: Counter::default(),
+            turns_time_us: Counter::default(),
             query_limit_hits: Counter::default(),
             output_limit_hits: Counter::default(),
             expiry_lag_us: Histogram::default(),
@@ -194,6 +198,13 @@ impl WorkerStats {
         self.expiry_pauses.add(u64::from(more));
     }
 
+    /// The worker's loop turned once: it was busy for `time_us` microseconds between two waits.
+    #[inline]
+    pub fn turned(&self, time_us: u64) {
+        self.turns.add(1);
+        self.turns_time_us.add(time_us);
+    }
+
     /// A client was closed: more of its requests waited than `client-query-buffer-limit` allows.
     pub fn query_limit_hit(&self) {
         self.query_limit_hits.add(1);
@@ -217,6 +228,8 @@ impl WorkerStats {
             &self.expired,
             &self.expiry_pauses,
             &self.expiry_time_us,
+            &self.turns,
+            &self.turns_time_us,
             &self.query_limit_hits,
             &self.output_limit_hits,
         ];
@@ -251,6 +264,25 @@ pub struct Traffic {
     pub read_bytes: u64,
     /// Bytes sent to clients.
     pub written_bytes: u64,
+    /// Turns of the workers' loops.
+    pub turns: u64,
+    /// Microseconds that these took, without the waits between them.
+    pub turns_time_us: u64,
+}
+
+/// What [`Stats::rates`] finds, of the last second or two.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Commands a second.
+    pub commands: f64,
+    /// Bytes read from clients a second.
+    pub read_bytes: f64,
+    /// Bytes sent to clients a second.
+    pub written_bytes: f64,
+    /// Turns of the workers' loops a second.
+    pub turns: f64,
+    /// Microseconds a turn.
+    pub turn_us: f64,
 }
 
 /// Sums of the simple counters.
@@ -258,6 +290,8 @@ pub struct Traffic {
 pub struct Totals {
     /// Commands and bytes.
     pub traffic: Traffic,
+    /// Nanoseconds that commands ran for.
+    pub commands_time_ns: u64,
     /// Connections taken.
     pub connections: u64,
     /// Connections refused.
@@ -330,6 +364,7 @@ impl Stats {
     pub fn totals(&self) -> Totals {
         self.current().fold(Totals { traffic: self.traffic(), ..Totals::default() }, |sum, w| Totals {
             traffic: sum.traffic,
+            commands_time_ns: sum.commands_time_ns + w.commands.iter().map(|c| c.time_ns.get()).sum::<u64>(),
             connections: sum.connections + w.connections.get(),
             connections_rejected: sum.connections_rejected + w.connections_rejected.get(),
             reads: sum.reads + w.reads.get(),
@@ -350,6 +385,8 @@ impl Stats {
             commands: sum.commands + w.commands.iter().map(|c| c.calls.get()).sum::<u64>(),
             read_bytes: sum.read_bytes + w.read_bytes.get(),
             written_bytes: sum.written_bytes + w.written_bytes.get(),
+            turns: sum.turns + w.turns.get(),
+            turns_time_us: sum.turns_time_us + w.turns_time_us.get(),
         })
     }
 
@@ -402,18 +439,22 @@ impl Stats {
         }
     }
 
-    /// Commands, bytes read and bytes written a second, lately.
-    pub fn rates(&self, now_ms: i64) -> [f64; 3] {
+    /// How fast the traffic has grown lately.
+    pub fn rates(&self, now_ms: i64) -> Rates {
         let samples = self.samples.lock();
         let in_window = samples.iter().rposition(|(at_ms, _)| now_ms - at_ms >= RATE_WINDOW_MS).unwrap_or(0);
-        let Some((since_ms, then)) = samples.get(in_window) else { return [0.0; 3] };
+        let Some((since_ms, then)) = samples.get(in_window) else { return Rates::default() };
         let now = self.traffic();
         let seconds = (now_ms - since_ms).max(1) as f64 / 1000.0;
-        [
-            now.commands.saturating_sub(then.commands) as f64 / seconds,
-            now.read_bytes.saturating_sub(then.read_bytes) as f64 / seconds,
-            now.written_bytes.saturating_sub(then.written_bytes) as f64 / seconds,
-        ]
+        let rate = |of: fn(&Traffic) -> u64| of(&now).saturating_sub(of(then)) as f64 / seconds;
+        let turns = rate(|t| t.turns);
+        Rates {
+            commands: rate(|t| t.commands),
+            read_bytes: rate(|t| t.read_bytes),
+            written_bytes: rate(|t| t.written_bytes),
+            turns,
+            turn_us: if turns > 0.0 { rate(|t| t.turns_time_us) / turns } else { 0.0 },
+        }
     }
 }
 
@@ -475,19 +516,20 @@ mod tests {
     #[test]
     fn rates_are_those_of_the_window() {
         let stats = Stats::new(1);
-        assert_eq!(stats.rates(0), [0.0; 3]);
+        assert_eq!(stats.rates(0), Rates::default());
         stats.sample(0);
         for tenth in 1..=50 {
             stats.worker(0).read(100);
+            stats.worker(0).turned(20);
             stats.sample(tenth * 100);
             stats.sample(tenth * 100 + 1);
         }
-        let [_, read, written] = stats.rates(5000);
-        assert!((900.0..=1100.0).contains(&read), "{read}");
-        assert_eq!(written, 0.0);
+        let rates = stats.rates(5000);
+        assert!((900.0..=1100.0).contains(&rates.read_bytes), "{rates:?}");
+        assert!((9.0..=11.0).contains(&rates.turns), "{rates:?}");
+        assert_eq!((rates.written_bytes, rates.turn_us.round()), (0.0, 20.0));
         assert!(stats.samples.lock().len() < 20);
-        let [_, read, _] = stats.rates(60_000);
-        assert_eq!(read, 0.0, "nothing came for a minute");
+        assert_eq!(stats.rates(60_000), Rates::default(), "nothing came for a minute");
     }
 
     #[test]

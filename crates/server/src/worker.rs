@@ -157,6 +157,7 @@ impl Worker {
         while !(self.stopping && self.connections.is_empty()) {
             let timeout = self.timeout();
             let polled = self.poll.poll(&mut events, Some(timeout));
+            let woken_us = clock::now_us();
             self.shared().store.awake(self.index);
             if let Err(error) = polled
                 && error.kind() != io::ErrorKind::Interrupted
@@ -183,9 +184,10 @@ impl Worker {
             for n in std::mem::take(&mut self.unread) {
                 self.read(n, true);
             }
-            let now_ms = clock::now_ms();
-            self.expire(now_ms);
-            self.sweep(now_ms);
+            let now_us = clock::now_us();
+            self.expire(now_us / 1000);
+            self.sweep(now_us / 1000);
+            self.shared().stats.worker(self.index).turned((now_us - woken_us).max(0).unsigned_abs());
         }
     }
 
