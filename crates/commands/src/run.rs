@@ -49,8 +49,7 @@ pub fn hold<'s>(store: &'s Store, command: &Command, args: Args<'_>, db: u32) ->
                 positions.into_iter().map(|i| store.key(args.at(i)).hash()).collect();
             let mut held = Held::keys(store, hashes.iter().copied());
             if hashes.len() > 1 {
-                hashes.iter().for_each(|&hash| held.prefetch_bucket(db, hash));
-                hashes.iter().for_each(|&hash| held.prefetch_entry(db, hash));
+                held.prefetch(db, hashes.iter().copied());
             }
             held
         }

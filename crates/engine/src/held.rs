@@ -86,19 +86,24 @@ impl<'s> Held<'s> {
         self.store
     }
 
-    /// Prefetches the bucket where `hash` is at home in `db`; the stripe must be held.
+    /// Has the processor fetch the entries of `hashes` in `db`, whose stripes must be held, step by step for all
+    /// of them: each step is a cache miss, and so the misses of one step are waited for together.
     #[inline]
-    pub fn prefetch_bucket(&mut self, db: u32, hash: u64) {
-        if let Some(table) = self.of_hash(hash).1.table(db) {
-            table.prefetch_bucket(hash);
+    pub fn prefetch(&mut self, db: u32, hashes: impl Iterator<Item = u64> + Clone) {
+        for hash in hashes.clone() {
+            if let Some(table) = self.of_hash(hash).1.table(db) {
+                table.prefetch_segment(hash);
+            }
         }
-    }
-
-    /// Prefetches the entry of `hash` in `db`, whose bucket was prefetched before; the stripe must be held.
-    #[inline]
-    pub fn prefetch_entry(&mut self, db: u32, hash: u64) {
-        if let Some(table) = self.of_hash(hash).1.table(db) {
-            table.prefetch_entry(hash);
+        for hash in hashes.clone() {
+            if let Some(table) = self.of_hash(hash).1.table(db) {
+                table.prefetch_bucket(hash);
+            }
+        }
+        for hash in hashes {
+            if let Some(table) = self.of_hash(hash).1.table(db) {
+                table.prefetch_entry(hash);
+            }
         }
     }
 

@@ -27,9 +27,46 @@ pub(crate) fn prefetch<T>(at: *const T) {
     let _ = at;
 }
 
+/// Which of `words` have `tag` as their top 16 bits, one bit each.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[allow(unsafe_code, reason = "the intrinsics are safe where SSE2 is, which is everywhere on x86-64")]
+pub(crate) fn matching_tags(words: [u64; 8], tag: u16) -> u32 {
+    use std::arch::x86_64::{_mm_cmpeq_epi16, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi16};
+    let mut bits = 0;
+    for (i, pair) in words.chunks_exact(2).enumerate() {
+        // SAFETY: SSE2 is part of x86-64; the intrinsics work on values and touch no memory.
+        let equal = unsafe {
+            let both = _mm_set_epi64x(pair[1] as i64, pair[0] as i64);
+            _mm_movemask_epi8(_mm_cmpeq_epi16(both, _mm_set1_epi16(tag as i16))) as u32
+        };
+        // Two bits for each of the eight 16-bit lanes; the words' top ones are the fourth and the last.
+        bits |= (equal >> 7 & 1 | equal >> 14 & 2) << (2 * i);
+    }
+    bits
+}
+
+/// Which of `words` have `tag` as their top 16 bits, one bit each.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+pub(crate) fn matching_tags(words: [u64; 8], tag: u16) -> u32 {
+    words.iter().enumerate().fold(0, |bits, (i, word)| bits | u32::from((word >> 48) as u16 == tag) << i)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::size_class;
+    use super::{matching_tags, size_class};
+
+    #[test]
+    fn tags_are_matched_whatever_is_below_them() {
+        let tag = 0xabcdu64;
+        for set in 0..256u32 {
+            let word = |i: usize| {
+                if set >> i & 1 == 1 { tag << 48 | 0xffff_ffff } else { (tag ^ 1) << 48 | tag << 32 | tag }
+            };
+            assert_eq!(matching_tags(std::array::from_fn(word), tag as u16), set);
+        }
+    }
 
     #[test]
     fn classes_are_eight_apart_then_four_a_doubling() {

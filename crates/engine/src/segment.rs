@@ -13,7 +13,7 @@
 
 use crate::entry::{Entry, EntryBox};
 use crate::key::Key;
-use crate::memory::prefetch;
+use crate::memory::{matching_tags, prefetch};
 use crate::slot::Slot;
 
 /// Slots in a bucket.
@@ -39,7 +39,7 @@ impl Bucket {
     /// The slots whose tag is `tag`, one bit each.
     #[inline]
     fn matches(&self, tag: u16) -> u32 {
-        self.0.iter().enumerate().fold(0, |bits, (i, slot)| bits | u32::from(slot.tag() == tag) << i)
+        matching_tags(std::array::from_fn(|i| self.0[i].bits()), tag)
     }
 
     #[inline]

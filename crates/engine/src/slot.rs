@@ -41,6 +41,12 @@ impl Slot {
         (self.0.addr() >> TAG_SHIFT) as u16
     }
 
+    /// Tag and pointer as a number: the tag is the top 16 bits.
+    #[inline]
+    pub(crate) fn bits(&self) -> u64 {
+        self.0.addr() as u64
+    }
+
     /// Whether it was never used.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {

@@ -9,6 +9,7 @@
 use crate::bounds::Earliest;
 use crate::entry::{Entry, EntryBox};
 use crate::key::Key;
+use crate::memory::prefetch;
 use crate::rng::Rng;
 use crate::segment::{Place, SLOTS, Segment};
 
@@ -87,6 +88,12 @@ impl Table {
     pub(crate) fn find(&self, key: Key<'_>) -> Option<Position> {
         let segment = self.segment_of(key.hash);
         self.segments[segment].find(key).map(|place| Position { segment: segment as u32, place })
+    }
+
+    /// Prefetches the header of the segment of `hash`.
+    #[inline]
+    pub(crate) fn prefetch_segment(&self, hash: u64) {
+        prefetch(&raw const self.segments[self.segment_of(hash)]);
     }
 
     /// Prefetches the bucket of `hash`.

@@ -272,7 +272,7 @@ impl Dispatcher {
     ) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let args = |r: &Request| Args::new(&buf[r.start..], &spans[r.spans.0..r.spans.1]);
-        let together = conn.session.authenticated && !self.turn.keep_expired && requests.len() > 1;
+        let together = conn.session.authenticated && !self.turn.keep_expired;
         let mut rest = requests;
         let mut held = Held::nothing(&shared.store);
         while let Some(first) = rest.first() {
@@ -415,17 +415,10 @@ impl Dispatcher {
 /// their entries; how many.
 #[inline]
 fn hold(held: &mut Held<'_>, db: u32, requests: &[Request]) -> usize {
-    let mut ready = 0;
-    for request in requests {
-        let Some((_, hash)) = request.quick else { break };
-        if !held.try_add(hash) {
-            break;
-        }
-        held.prefetch_bucket(db, hash);
-        ready += 1;
-    }
-    for (_, hash) in requests[..ready].iter().filter_map(|r| r.quick) {
-        held.prefetch_entry(db, hash);
+    let free = |request: &&Request| request.quick.is_some_and(|(_, hash)| held.try_add(hash));
+    let ready = requests.iter().take_while(free).count();
+    if ready > 1 {
+        held.prefetch(db, requests[..ready].iter().filter_map(|r| r.quick).map(|(_, hash)| hash));
     }
     ready
 }
