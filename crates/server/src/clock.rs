@@ -2,16 +2,22 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Microseconds since the Unix epoch; 0 when the clock is set before it.
+/// Nanoseconds since the Unix epoch; 0 when the clock is set before it. It reaches to the year 2262.
 #[inline]
 #[allow(clippy::disallowed_methods, reason = "this is where the clock is read")]
-pub(crate) fn now_us() -> i64 {
+pub(crate) fn now_ns() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    (since.as_secs() as i64).saturating_mul(1_000_000_000).saturating_add(i64::from(since.subsec_nanos()))
 }
 
-/// Milliseconds since the Unix epoch; 0 when the clock is set before it.
+/// Microseconds since the Unix epoch.
+#[inline]
+pub(crate) fn now_us() -> i64 {
+    now_ns() / 1000
+}
+
+/// Milliseconds since the Unix epoch.
 #[inline]
 pub(crate) fn now_ms() -> i64 {
-    now_us() / 1000
+    now_ns() / 1_000_000
 }

@@ -55,7 +55,7 @@ pub(crate) struct Dispatcher {
     pub(crate) turn: Turn,
     worker: usize,
     /// Up to when the time of commands is counted.
-    counted_us: i64,
+    counted_ns: i64,
     reply: Reply,
     spans: Vec<Span>,
     requests: Vec<Request>,
@@ -72,7 +72,7 @@ impl Dispatcher {
             shared,
             turn: Turn::new(clock::now_ms(), seed),
             worker,
-            counted_us: 0,
+            counted_ns: 0,
             reply: Reply::new(),
             spans: Vec::new(),
             requests: Vec::with_capacity(BATCH),
@@ -154,8 +154,8 @@ impl Dispatcher {
     }
 
     fn begin(&mut self, conn: &Connection) {
-        self.counted_us = clock::now_us();
-        self.turn.now_ms = self.counted_us / 1000;
+        self.counted_ns = clock::now_ns();
+        self.turn.now_ms = self.counted_ns / 1_000_000;
         self.turn.keep_expired = self.shared.clients.pause(self.turn.now_ms).is_some();
         self.shared.stats.worker(self.worker).begin(&self.shared.stats);
         self.follow(conn);
@@ -384,11 +384,11 @@ impl Dispatcher {
     /// Counts `ran` runs of `row`'s command, which took the time since the last count.
     #[inline]
     fn count(&mut self, row: &Row, ran: u64) {
-        let now_us = clock::now_us();
-        let time_us = now_us.saturating_sub(self.counted_us).max(0).unsigned_abs();
-        self.counted_us = now_us;
+        let now_ns = clock::now_ns();
+        let time_ns = now_ns.saturating_sub(self.counted_ns).max(0).unsigned_abs();
+        self.counted_ns = now_ns;
         let percentiles = self.settings.latency_tracking;
-        self.shared.stats.worker(self.worker).ran(row, time_us * 1000, ran, percentiles);
+        self.shared.stats.worker(self.worker).ran(row, time_ns, ran, percentiles);
     }
 
     /// Answers a request that is not run with `error`.
