@@ -185,7 +185,7 @@ fn with_db_key(
 /// Grows the table through several lengths of its segments' prefixes, and down again.
 #[test]
 fn many_keys_are_found_scanned_and_removed() {
-    const KEYS: u64 = 600_000;
+    const KEYS: u64 = 150_000;
     for groups in [1, 3] {
         let store = store_of(groups);
         let mut turn = Turn::new(START_MS, 1);
