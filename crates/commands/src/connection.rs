@@ -85,6 +85,7 @@ fn hello(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if let Some((user, password)) = wanted.auth {
         authenticate(ctx, user, password)?;
     }
+    // As in Redis, HELLO wants it even from whom other commands no longer do.
     if !ctx.session.authenticated {
         return Err(Error::Text(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
@@ -309,6 +310,15 @@ mod tests {
         assert_eq!(client.send("PING"), "-NOAUTH Authentication required.\r\n");
         assert_eq!(client.send("QUIT"), "+OK\r\n");
         assert!(client.session.closing);
+    }
+
+    #[test]
+    fn nobody_is_asked_for_a_password_that_was_taken_away() {
+        let mut client = guarded();
+        assert!(client.send("PING").starts_with("-NOAUTH"));
+        client.host.password = None;
+        assert_eq!(client.send("PING"), "+PONG\r\n");
+        assert!(client.send("HELLO").starts_with("-NOAUTH HELLO"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ const QUOTED_BYTES_MAX: usize = 128;
 
 /// The row that `args` asks for (a subcommand's own, where there is one), once the number of arguments is
 /// right and the session may run it. Errors in the order Redis finds them: unknown, arity, authentication.
-pub fn resolve(args: Args<'_>, session: &Session) -> Result<&'static Row, Error> {
+pub fn resolve(args: Args<'_>, session: &Session, host: &dyn Host) -> Result<&'static Row, Error> {
     let top = find_row(args.at(0)).ok_or_else(|| unknown_command(args))?;
     let row = match args.get(1) {
         Some(name) if !top.command.subcommands.is_empty() => {
@@ -30,7 +30,7 @@ pub fn resolve(args: Args<'_>, session: &Session) -> Result<&'static Row, Error>
     if !row.command.takes(args.len()) {
         return Err(Error::Arity(row.full_name()));
     }
-    if !session.authenticated && !row.command.is(flags::NO_AUTH) {
+    if !row.command.is(flags::NO_AUTH) && !session.is_let_in(host) {
         return Err(Error::Text("NOAUTH Authentication required."));
     }
     Ok(row)
@@ -67,7 +67,7 @@ pub fn execute(
 ) -> Outcome {
     let start = reply.len();
     reply.set_resp3(session.resp3);
-    let outcome = resolve(args, session).inspect_err(|error| error.reply(reply)).and_then(|row| {
+    let outcome = resolve(args, session, host).inspect_err(|error| error.reply(reply)).and_then(|row| {
         let command = row.command;
         let mut held = hold(store, command, args, session.db);
         turn.no_touch = session.no_touch;
@@ -134,11 +134,12 @@ mod tests {
     use resp::ArgsBuf;
 
     use super::*;
+    use crate::testing::TestHost;
 
     /// The reply to a request that is no command here.
     fn refused(args: &[&[u8]]) -> Vec<u8> {
         let args: ArgsBuf = args.iter().collect();
-        let error = resolve(args.args(), &Session::new(1, true)).unwrap_err();
+        let error = resolve(args.args(), &Session::new(1, true), &TestHost::default()).unwrap_err();
         let mut reply = Reply::new();
         error.reply(&mut reply);
         reply.bytes().to_vec()

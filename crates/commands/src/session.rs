@@ -2,7 +2,7 @@
 
 use resp::Reply;
 
-use crate::host::Identity;
+use crate::host::{Host, Identity};
 
 /// A client's state.
 #[derive(Debug)]
@@ -66,6 +66,13 @@ impl Session {
     pub(crate) fn reset(&mut self, authenticated: bool) {
         let (lib_name, lib_ver) = (std::mem::take(&mut self.lib_name), std::mem::take(&mut self.lib_ver));
         *self = Session { lib_name, lib_ver, closing: self.closing, ..Session::new(self.id, authenticated) };
+    }
+
+    /// Whether the client may run commands. One that has yet to authenticate may as well when the password was
+    /// taken away meanwhile.
+    #[inline]
+    pub(crate) fn is_let_in(&self, host: &dyn Host) -> bool {
+        self.authenticated || !host.password_wanted()
     }
 
     /// What the client says of itself, for others to see.

@@ -127,7 +127,7 @@ impl Dispatcher {
     pub(crate) fn resume(&mut self, conn: &mut Connection) -> io::Result<bool> {
         let Some(request) = conn.held_up.take() else { return Ok(true) };
         self.begin(conn);
-        match commands::resolve(request.args(), &conn.session) {
+        match commands::resolve(request.args(), &conn.session, &*self.shared) {
             Ok(row) if self.is_paused(row) => conn.held_up = Some(request),
             _ => self.run_alone(conn, request.args()),
         }
@@ -336,7 +336,7 @@ impl Dispatcher {
     /// Runs one request by itself, whatever it is.
     fn run_alone(&mut self, conn: &mut Connection, args: Args<'_>) {
         let shared = Arc::clone(&self.shared);
-        let row = match commands::resolve(args, &conn.session) {
+        let row = match commands::resolve(args, &conn.session, &*self.shared) {
             Ok(row) => row,
             Err(error) => return self.reject(conn, args, &error),
         };
