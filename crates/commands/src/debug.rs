@@ -189,7 +189,8 @@ fn object(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let idle_s = entry.idle_ms(now_ms) / 1000;
     let lru = (now_ms / 1000 - idle_s as i64) & 0xff_ffff;
     let text = format!(
-        "Value refcount:1 encoding:{} serializedlength:{length} lru:{lru} lru_seconds_idle:{idle_s}",
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{length} lru:{lru} lru_seconds_idle:{idle_s}",
+        entry.address(),
         entry.encoding()
     );
     ctx.reply.simple(&text);

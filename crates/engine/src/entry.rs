@@ -562,8 +562,8 @@ impl<'e> Entry<'e> {
         Entry { at, borrow: PhantomData }
     }
 
-    /// Where the entry begins: for prefetching.
-    pub(crate) fn address(self) -> *const u8 {
+    /// Where the entry begins: the same as long as its value changes in place (DEBUG OBJECT).
+    pub fn address(self) -> *const u8 {
         self.at.as_ptr()
     }
 }
