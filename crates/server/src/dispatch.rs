@@ -354,7 +354,7 @@ impl Dispatcher {
     fn is_paused(&self, row: &Row) -> bool {
         let writes = row.command.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0;
         match self.shared.clients.pause(clock::now_ms()) {
-            Some((Pause::All, _)) => !row.command.is(flags::ALLOW_BUSY),
+            Some((Pause::All, _)) => true,
             Some((Pause::Writes, _)) => writes,
             None => false,
         }

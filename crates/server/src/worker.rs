@@ -331,7 +331,7 @@ impl Worker {
     }
 
     /// Reads once and runs the requests that are complete; whether the read filled its buffer, and what becomes of
-    /// the connection. Nothing: the other side closed.
+    /// the connection. Nothing: the other side closed, or is to be closed for what it sent.
     fn read_once(&mut self, n: usize) -> io::Result<Option<(bool, Fate)>> {
         let conn = &mut self.connections[n];
         if conn.input.is_empty() {
@@ -359,6 +359,11 @@ impl Worker {
             return Ok(None);
         }
         self.dispatcher.count_read(conn, read);
+        if conn.input.len() > self.dispatcher.settings.client_query_buffer_limit_bytes {
+            self.dispatcher.shared.stats.worker(self.index).query_limit_hit();
+            tracing::warn!("Closing client id={} that reached max query buffer length", conn.entry.id);
+            return Ok(None);
+        }
         let fate = self.run_input(n)?;
         Ok(Some((read == room, fate)))
     }
@@ -395,18 +400,11 @@ impl Worker {
     fn check_limits(&mut self, n: usize) {
         let settings = &self.dispatcher.settings;
         let Some(conn) = self.connections.get_mut(n) else { return };
-        let over_input = conn.input.len() > settings.client_query_buffer_limit_bytes;
-        let over_output = !conn.output.is_empty()
-            && conn.output.is_over(settings.client_output_buffer_limit.normal, clock::now_ms());
-        if over_input || over_output {
-            let stats = self.dispatcher.shared.stats.worker(self.index);
-            if over_input {
-                stats.query_limit_hit()
-            } else {
-                stats.output_limit_hit()
-            }
-            let which = if over_input { "query" } else { "output" };
-            tracing::warn!("Closing client id={} that reached max {which} buffer length", conn.entry.id);
+        if !conn.output.is_empty()
+            && conn.output.is_over(settings.client_output_buffer_limit.normal, clock::now_ms())
+        {
+            self.dispatcher.shared.stats.worker(self.index).output_limit_hit();
+            tracing::warn!("Closing client id={} that reached max output buffer length", conn.entry.id);
             self.close(n);
         }
     }
