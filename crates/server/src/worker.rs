@@ -346,18 +346,11 @@ impl Worker {
             }
             return Ok(Some((read == self.input.len(), fate)));
         }
-        let len = conn.input.len();
-        // Twice as much each time, so that a long argument is not moved often, but never far ahead of it.
-        let room = conn.parser.bytes_missing().clamp(READ_BYTES, READ_AHEAD_BYTES_MAX.max(len));
-        let mut input = std::mem::take(&mut conn.input);
-        input.resize(len + room, 0);
-        let read = conn.socket.read(&mut input[len..]);
-        input.truncate(len + *read.as_ref().unwrap_or(&0));
-        conn.input = input;
-        let read = read?;
+        let (read, room) = self.read_more(n)?;
         if read == 0 {
             return Ok(None);
         }
+        let conn = &mut self.connections[n];
         self.dispatcher.count_read(conn, read);
         if conn.input.len() > self.dispatcher.settings.client_query_buffer_limit_bytes {
             self.dispatcher.shared.stats.worker(self.index).query_limit_hit();
@@ -366,6 +359,24 @@ impl Worker {
         }
         let fate = self.run_input(n)?;
         Ok(Some((read == room, fate)))
+    }
+
+    /// Reads on behind the bytes of a request that is not complete; how many bytes, and for how many there was
+    /// room. The connection's buffer grows with what came, whatever length the client says is to come.
+    fn read_more(&mut self, n: usize) -> io::Result<(usize, usize)> {
+        let conn = &mut self.connections[n];
+        let len = conn.input.len();
+        let room = conn.parser.bytes_missing().min(len).min(READ_AHEAD_BYTES_MAX);
+        if room <= READ_BYTES {
+            let read = conn.socket.read(&mut self.input)?;
+            conn.input.extend_from_slice(&self.input[..read]);
+            return Ok((read, self.input.len()));
+        }
+        // A long argument comes straight to its place.
+        conn.input.resize(len + room, 0);
+        let read = conn.socket.read(&mut conn.input[len..]);
+        conn.input.truncate(len + *read.as_ref().unwrap_or(&0));
+        Ok((read?, room))
     }
 
     /// Runs the complete requests in the connection's own buffer.
