@@ -1,1 +1,3 @@
 //! Files of the store.
+
+pub mod crc64;
