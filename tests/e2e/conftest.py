@@ -1,6 +1,7 @@
 """What every end-to-end test gets: servers of either kind, ended when the test ends."""
 
 import resource
+from functools import partial
 
 import pytest
 
@@ -41,18 +42,24 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture
-def start(kind, tmp_path):
-    """A function that starts one more server with the directives given, and waits until it answers."""
+def launch(tmp_path):
+    """A function that starts a server of a kind with the directives given, and waits until it answers."""
     started = []
 
-    def start_server(*directives, ready=True, **options):
-        server = Server(kind, tmp_path / f"server{len(started)}", *directives, **options)
+    def launch_server(kind, *directives, ready=True, folder=None, **options):
+        server = Server(kind, folder or tmp_path / f"server{len(started)}", *directives, **options)
         started.append(server)
         return server.ready() if ready else server
 
-    yield start_server
+    yield launch_server
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def start(kind, launch):
+    """A function that starts one more server of the test's kind, as `launch` does."""
+    return partial(launch, kind)
 
 
 @pytest.fixture
