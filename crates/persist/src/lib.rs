@@ -1,3 +1,4 @@
 //! Files of the store.
 
 pub mod crc64;
+pub mod storage;
