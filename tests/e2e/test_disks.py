@@ -1,0 +1,215 @@
+"""Disks that are full, read-only, limited or gone: writes are refused meanwhile, reads go on, and nothing is lost.
+
+A server that needs a disk of its own gets one: a small tmpfs that only its process sees (a mount namespace), reached
+from here through /proc.
+"""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import dataset
+from waiting import until
+from wire import request
+
+SNAPSHOTS = ("--save", "3600 1")
+LOG = ("--appendonly", "yes")
+ALWAYS = (*LOG, "--appendfsync", "always")
+EVERYSEC = (*LOG, "--appendfsync", "everysec")
+# Redis ends itself when it cannot write with `always`.
+POLICIES = [pytest.param("everysec"), pytest.param("always", marks=pytest.mark.only_on("ebbtide"))]
+DISK_BYTES = 2 << 20
+MISCONF = b"-MISCONF "
+
+
+class SmallDisk:
+    """The disk of one server: a folder that is a file system of its own."""
+
+    def __init__(self, start, folder, *directives):
+        folder.mkdir()
+        self.inside = folder
+        script = 'mount -t tmpfs -o size=$1 none "$2" && shift 2 && exec "$@"'
+        unshare = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--mount"]
+        prefix = [*unshare, "sh", "-c", script, "sh", str(DISK_BYTES), str(folder)]
+        self.server = start(*directives, "--dir", folder, prefix=prefix)
+
+    @property
+    def folder(self):
+        """The folder as seen from outside."""
+        return Path(f"/proc/{self.server.pid}/root") / str(self.inside).lstrip("/")
+
+    def fill(self):
+        """Takes all the space that is left."""
+        with open(self.folder / "filler", "wb", buffering=0) as filler:
+            try:
+                while filler.write(bytes(4096)):
+                    pass
+            except OSError:
+                return
+
+    def free(self):
+        (self.folder / "filler").unlink()
+
+    def remount(self, how):
+        """Makes it read-only (`ro`) or writable (`rw`)."""
+        user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+        enter = ["nsenter", "-t", str(self.server.pid), *user, "--mount"]
+        subprocess.run([*enter, "mount", "-o", f"remount,{how}", str(self.inside)], check=True, timeout=20)
+
+    def crash(self, target):
+        """Ends the server at once; what the disk held is in the folder `target` then."""
+        # Stopped first: the disk goes when the process is gone.
+        self.server.signal(signal.SIGSTOP)
+        shutil.copytree(self.folder, target, ignore=shutil.ignore_patterns("filler"))
+        self.server.kill()
+        return target
+
+
+@pytest.fixture
+def disk(start, tmp_path):
+    """A function that starts a server on a small disk."""
+    return lambda *directives: SmallDisk(start, tmp_path / "disk", *directives)
+
+
+def write_until_refused(wire, acknowledged):
+    """Writes keys until the server refuses; the error. What it acknowledged is in `acknowledged` then."""
+    for n in range(len(acknowledged), 100_000):
+        reply = wire.ask("SET", f"key:{n}", dataset.noise(n, 1_000))
+        if reply != b"+OK":
+            return reply
+        acknowledged[b"key:%d" % n] = dataset.noise(n, 1_000)
+    raise AssertionError("the server never refused")
+
+
+def assert_holds(server, acknowledged):
+    """Each acknowledged write is there; what was refused may be."""
+    values = {key: value for (_, key), (_, value, _) in dataset.contents(server).items()}
+    missing = {key for key, value in acknowledged.items() if values.get(key) != value}
+    assert not missing
+
+
+@pytest.mark.parametrize("policy", ["everysec", pytest.param("always")])
+def test_a_full_disk_and_the_log(kind, disk, start, tmp_path, policy):
+    if (kind, policy) == ("oracle", "always"):
+        pytest.skip("Redis ends itself when it cannot write with `always`")
+    full = disk(*LOG, "--appendfsync", policy)
+    server, acknowledged = full.server, {}
+    with server.wire() as wire:
+        for _ in range(2):
+            assert wire.ask("SET", "key", "value") == b"+OK"
+            full.fill()
+            error = write_until_refused(wire, acknowledged)
+            assert error == b"-MISCONF Errors writing to the AOF file: No space left on device"
+            assert server.info()["aof_last_write_status"] == "err"
+            assert wire.ask("GET", "key") == b"value"
+            assert wire.ask("DEL", "key") == error
+            assert wire.ask("PING").startswith(MISCONF)
+            full.free()
+            until(lambda: wire.ask("SET", "key", "again") == b"+OK", "the server writes again")
+            assert server.info()["aof_last_write_status"] == "ok"
+    if policy == "everysec":
+        # What was acknowledged last may be a second behind.
+        with server.wire() as wire:
+            assert wire.ask("BGREWRITEAOF").startswith(b"+Background")
+        assert server.rewritten()["aof_last_bgrewrite_status"] == "ok"
+    copy = full.crash(tmp_path / "copy")
+    assert_holds(start(*ALWAYS, folder=copy), acknowledged)
+
+
+@pytest.mark.parametrize("failing", ["full", "read-only"])
+def test_a_disk_that_takes_no_snapshot(disk, start, tmp_path, failing):
+    failing_disk = disk(*SNAPSHOTS)
+    server = failing_disk.server
+    with server.wire() as wire:
+        wire.send(b"".join(request("SET", f"key:{n}", dataset.noise(n, 1_000)) for n in range(200)))
+        assert [wire.read() for _ in range(200)] == [b"+OK"] * 200
+        assert wire.ask("SAVE") == b"+OK"
+        assert wire.ask("SET", "later", "1") == b"+OK"
+        if failing == "full":
+            failing_disk.fill()
+        else:
+            failing_disk.remount("ro")
+        wire.ask("BGSAVE")
+        assert server.saved()["rdb_last_bgsave_status"] == "err"
+        refused = wire.ask("SET", "key", "value")
+        assert refused.startswith(b"-MISCONF Redis is configured to save RDB snapshots, but it's currently unable to")
+        assert wire.ask("GET", "later") == b"1"
+        assert wire.ask("SAVE").startswith(b"-ERR")
+        assert wire.ask("CONFIG", "SET", "stop-writes-on-bgsave-error", "no") == b"+OK"
+        assert wire.ask("SET", "allowed", "1") == b"+OK"
+        assert wire.ask("CONFIG", "SET", "stop-writes-on-bgsave-error", "yes") == b"+OK"
+        assert wire.ask("SET", "key", "value").startswith(MISCONF)
+        names = {path.name for path in failing_disk.folder.iterdir()}
+        assert names <= {"dump.rdb", "filler"}, "nothing is left of what failed"
+        if failing == "full":
+            failing_disk.free()
+        else:
+            failing_disk.remount("rw")
+        wire.ask("BGSAVE")
+        assert server.saved()["rdb_last_bgsave_status"] == "ok"
+        assert wire.ask("SET", "not saved", "value") == b"+OK"
+    copy = failing_disk.crash(tmp_path / "copy")
+    kept = dataset.contents(start(folder=copy))
+    assert {key for _, key in kept} == {b"later", b"allowed", *(b"key:%d" % n for n in range(200))}
+
+
+def test_a_failed_snapshot_leaves_the_last_one(disk, start, tmp_path):
+    full = disk()
+    with full.server.wire() as wire:
+        assert wire.ask("SET", "key", "value") == b"+OK"
+        assert wire.ask("SAVE") == b"+OK"
+        assert wire.ask("SET", "big", dataset.noise(1, 100_000)) == b"+OK"
+        full.fill()
+        assert wire.ask("SAVE").startswith(b"-ERR")
+    copy = full.crash(tmp_path / "copy")
+    assert list(dataset.contents(start(folder=copy))) == [(0, b"key")]
+
+
+@pytest.mark.only_on("ebbtide")
+@pytest.mark.parametrize("policy", ["everysec", "always"])
+def test_a_log_that_may_not_grow(start, policy):
+    """A limit of the process (RLIMIT_FSIZE) fails in the middle of a write: a part of it comes to the disk."""
+    server = start(*LOG, "--appendfsync", policy, restore_signals=False)
+    acknowledged = {}
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with server.wire() as wire:
+        assert wire.ask("SET", "key", "value") == b"+OK"
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (50_777, hard))
+        assert write_until_refused(wire, acknowledged).startswith(b"-MISCONF Errors writing to the AOF file")
+        assert 10 < len(acknowledged) < 5_000 and wire.ask("GET", "key") == b"value"
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        until(lambda: wire.ask("SET", "key", "again") == b"+OK", "the server writes again")
+    server.stop()
+    server = start(*ALWAYS, folder=server.folder)
+    assert "runcat" not in server.log(), "the part that was written is not left in the log"
+    assert_holds(server, {**acknowledged, b"key": b"again"})
+
+
+@pytest.mark.only_on("ebbtide")
+@pytest.mark.parametrize("gone", ["folder", "file"])
+@pytest.mark.parametrize("policy", ["everysec", "always"])
+def test_a_log_that_vanished(start, policy, gone):
+    """Redis goes on writing into a file that nobody will find."""
+    server = start(*LOG, "--appendfsync", policy)
+    with server.wire() as wire:
+        assert wire.ask("SET", "key", "value") == b"+OK"
+        if gone == "folder":
+            shutil.rmtree(server.folder / "appendonlydir")
+        else:
+            (server.folder / "appendonlydir/appendonly.aof.1.incr.aof").unlink()
+
+        def refused():
+            return wire.ask("SET", "key", "not written").startswith(b"-MISCONF Errors writing to the AOF file")
+
+        until(refused, "the server notices")
+        assert wire.ask("GET", "key") in (b"value", b"not written")
+        assert wire.ask("BGREWRITEAOF").startswith(b"+Background")
+        until(lambda: wire.ask("SET", "key", "again") == b"+OK", "a rewrite mends it", within_s=30)
+    server.stop()
+    server = start(*ALWAYS, folder=server.folder)
+    assert_holds(server, {b"key": b"again"})
