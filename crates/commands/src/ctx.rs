@@ -39,6 +39,13 @@ impl<'a> Ctx<'a, '_> {
         self.db.turn.now_ms
     }
 
+    /// Whether a key with this deadline is gone already; while files are loaded it stays, for a later effect may
+    /// give it another.
+    #[inline]
+    pub fn is_past(&self, deadline_ms: i64) -> bool {
+        deadline_ms <= self.now_ms() && !self.db.turn.loading
+    }
+
     /// Says that data changed: an event for whoever wants it, and one more change. Unless the function calls
     /// [`Ctx::effect`], the request itself becomes the effect.
     #[inline]

@@ -159,7 +159,7 @@ fn set_deadline(ctx: &mut Ctx<'_, '_>, unit_ms: i64, start_ms: i64) -> Outcome {
         ctx.reply.int(0);
         return Ok(());
     }
-    if when_ms <= ctx.now_ms() {
+    if ctx.is_past(when_ms) {
         let free = free(ctx, Removal::Expiry);
         ctx.db.delete(key, free);
         ctx.changed(EventClass::Generic, "del", key.bytes());

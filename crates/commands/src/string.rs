@@ -285,7 +285,7 @@ fn getex(ctx: &mut Ctx<'_, '_>) -> Outcome {
     reply_value(ctx.reply, Some(entry.string()?));
     let now_ms = ctx.now_ms();
     match expiry.deadline(now_ms, ctx.command.name)? {
-        Some(Deadline::At(moment_ms)) if expiry.is_moment() && moment_ms <= now_ms => remove(ctx, key),
+        Some(Deadline::At(moment_ms)) if expiry.is_moment() && ctx.is_past(moment_ms) => remove(ctx, key),
         Some(Deadline::At(moment_ms)) => {
             ctx.db.set_deadline(key, Some(moment_ms));
             ctx.changed(EventClass::Generic, "expire", key.bytes());

@@ -248,6 +248,7 @@ impl Client {
     /// The changes that `line` makes: how many, their events (`set a`), and their effects (`SET a 1`, parted by
     /// spaces).
     pub fn changes(&mut self, line: &str) -> (u64, Vec<String>, Vec<String>) {
+        self.store.order().want(true);
         self.turn.log = true;
         self.turn.events_wanted = !(EventClass::New as u32 | EventClass::KeyMiss as u32);
         self.turn.take_effects();
@@ -256,7 +257,7 @@ impl Client {
         self.send(line);
         let event = |e: Event| format!("{} {}", e.name, String::from_utf8_lossy(&e.key));
         let events = self.turn.events.drain(..).map(event).collect();
-        (self.turn.dirty - dirty, events, requests(&self.turn.take_effects()))
+        (self.turn.dirty - dirty, events, requests(&self.turn.take_effects().bytes))
     }
 
     /// What was asked of the process since the last call.
@@ -265,7 +266,7 @@ impl Client {
     }
 }
 
-/// The requests in `bytes`, but for SELECT, each as its arguments parted by spaces.
+/// The requests in `bytes`, each as its arguments parted by spaces.
 fn requests(bytes: &[u8]) -> Vec<String> {
     let mut decoder = Decoder::new();
     decoder.feed(bytes);
@@ -277,7 +278,6 @@ fn requests(bytes: &[u8]) -> Vec<String> {
         };
         requests.push(args.iter().map(word).collect::<Vec<_>>().join(" "));
     }
-    requests.retain(|request| !request.starts_with("SELECT "));
     requests
 }
 

@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "a thin pointer to a header with a tail cannot be said in safe Rust")]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use crate::memory::size_class;
@@ -161,6 +162,49 @@ impl Drop for Blob {
         let size = self.memory_bytes();
         // SAFETY: the allocation was made with this layout and is owned alone (invariant).
         unsafe { dealloc(self.0.as_ptr().cast(), layout(size)) };
+    }
+}
+
+/// A blob borrowed out of an entry's word: written back when it goes, for growing moves it.
+pub(crate) struct BlobMut<'e> {
+    blob: std::mem::ManuallyDrop<Blob>,
+    field: *mut u64,
+    borrow: PhantomData<&'e mut u64>,
+}
+
+impl BlobMut<'_> {
+    /// Borrows the blob whose pointer the word at `field` is.
+    ///
+    /// # Safety
+    /// The word must be what [`Blob::into_raw`] gave, and nobody else may use it meanwhile.
+    pub(crate) unsafe fn new<'e>(field: *mut u64) -> BlobMut<'e> {
+        // SAFETY: the word is a blob's pointer (caller's promise).
+        let blob =
+            unsafe { Blob::from_raw(std::ptr::with_exposed_provenance_mut(field.read_unaligned() as usize)) };
+        BlobMut { blob: std::mem::ManuallyDrop::new(blob), field, borrow: PhantomData }
+    }
+}
+
+impl std::ops::Deref for BlobMut<'_> {
+    type Target = Blob;
+    fn deref(&self) -> &Blob {
+        &self.blob
+    }
+}
+
+impl std::ops::DerefMut for BlobMut<'_> {
+    fn deref_mut(&mut self) -> &mut Blob {
+        &mut self.blob
+    }
+}
+
+impl Drop for BlobMut<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the blob is given back to the entry's word, which owns it; it is not used after this.
+        unsafe {
+            let blob = std::mem::ManuallyDrop::take(&mut self.blob);
+            self.field.write_unaligned(blob.into_raw().expose_provenance() as u64);
+        }
     }
 }
 

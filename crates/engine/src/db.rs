@@ -3,6 +3,7 @@
 //! Every look-up hides, and removes, a key whose deadline has come.
 
 use crate::access;
+use crate::cut::Fate;
 use crate::entry::{Entry, EntryBox, Payload};
 use crate::held::Held;
 use crate::key::Key;
@@ -153,17 +154,22 @@ impl<'a, 's> Db<'a, 's> {
         if table.entry(at).deadline_ms().is_none_or(|deadline_ms| deadline_ms > now_ms) {
             return Some(at);
         }
-        self.remove_expired(key, at);
-        None
+        self.past_deadline(key, at)
     }
 
+    /// What a look-up finds in place of an entry whose deadline has come: nothing, and the entry goes, or, while files
+    /// are loaded, the entry.
     #[cold]
-    fn remove_expired(&mut self, key: Key<'_>, at: Position) {
+    fn past_deadline(&mut self, key: Key<'_>, at: Position) -> Option<Position> {
+        if self.turn.loading {
+            return Some(at);
+        }
         if !self.turn.keep_expired
-            && let Some(entry) = self.remove_at(key, at)
+            && let Some(entry) = self.remove_at(key, at, Fate::Goes)
         {
             expired(self.turn, self.index, entry);
         }
+        None
     }
 
     /// Notes an access to the entry at `at`.
@@ -176,7 +182,7 @@ impl<'a, 's> Db<'a, 's> {
             let after = access::touched(before, policy, now_ms, &mut self.turn.rng);
             // Unchanged mostly: then the entry's cache line stays clean.
             if after != before {
-                table.entry_mut(at, |e| e.set_access(after));
+                table.set_access(at, after);
             }
         }
         table.entry(at)
@@ -205,7 +211,9 @@ impl<'a, 's> Db<'a, 's> {
         let at = self.find(key)?;
         let Ok(Str::Int(before)) = self.touch(key, at).string() else { return None };
         let after = change(before)?;
-        let replaced = self.table(key)?.entry_mut(at, |e| e.replace_value(Payload::Int(after)).is_ok());
+        let replaced = self
+            .table(key)?
+            .entry_mut(key.hash, at, Fate::Changes, |e| e.replace_value(Payload::Int(after)).is_ok());
         debug_assert!(replaced, "an integer takes the place of another");
         Some(after)
     }
@@ -250,9 +258,9 @@ impl<'a, 's> Db<'a, 's> {
             }
         };
         if before == after {
-            table.entry_mut(at, replace);
+            table.entry_mut(key.hash, at, Fate::Goes, replace);
         } else {
-            table.update(at, replace);
+            table.update(key.hash, at, Fate::Goes, replace);
             store.note(stripe, self.index, Some(table));
         }
     }
@@ -275,7 +283,7 @@ impl<'a, 's> Db<'a, 's> {
             return tail.len();
         };
         let Some(table) = self.table(key) else { return 0 };
-        table.entry_mut(at, |entry| {
+        table.entry_mut(key.hash, at, Fate::Changes, |entry| {
             entry.set_access(access);
             entry.append(tail);
             entry.view().str().len()
@@ -292,7 +300,7 @@ impl<'a, 's> Db<'a, 's> {
         });
         let table = self.table(key).expect("the key is there, or was just made");
         let at = at.expect("the key is there, or was just made");
-        table.entry_mut(at, |entry| {
+        table.entry_mut(key.hash, at, Fate::Changes, |entry| {
             entry.set_access(access);
             entry.lengthen(len_min);
         });
@@ -301,7 +309,7 @@ impl<'a, 's> Db<'a, 's> {
 
     /// Removes `key`; whether it was there.
     pub fn delete(&mut self, key: Key<'_>, free: Free) -> bool {
-        let entry = self.find(key).and_then(|at| self.remove_at(key, at));
+        let entry = self.find(key).and_then(|at| self.remove_at(key, at, Fate::Goes));
         let there = entry.is_some();
         if let (Some(entry), Free::Later) = (entry, free) {
             Garbage::discard(self.turn, entry);
@@ -309,11 +317,11 @@ impl<'a, 's> Db<'a, 's> {
         there
     }
 
-    fn remove_at(&mut self, key: Key<'_>, at: Position) -> Option<EntryBox> {
+    fn remove_at(&mut self, key: Key<'_>, at: Position, fate: Fate) -> Option<EntryBox> {
         let store = self.held.store();
         let (stripe, tables) = self.held.of_hash(key.hash);
         let table = tables.table_mut(self.index)?;
-        let entry = table.remove(at);
+        let entry = table.remove(key.hash, at, fate);
         store.note(stripe, self.index, Some(table));
         Some(entry)
     }
@@ -325,7 +333,7 @@ impl<'a, 's> Db<'a, 's> {
         let store = self.held.store();
         let (stripe, tables) = self.held.of_hash(key.hash);
         let Some(table) = tables.table_mut(self.index) else { return false };
-        table.update(at, |entry| entry.set_deadline(deadline_ms));
+        table.update(key.hash, at, Fate::Changes, |entry| entry.set_deadline(deadline_ms));
         store.note(stripe, self.index, Some(table));
         true
     }
@@ -333,7 +341,7 @@ impl<'a, 's> Db<'a, 's> {
     /// Removes `key` and hands over its value with its deadline.
     pub fn take(&mut self, key: Key<'_>) -> Option<Owned> {
         let at = self.find(key)?;
-        self.remove_at(key, at).map(Owned::of)
+        self.remove_at(key, at, Fate::Changes).map(Owned::of)
     }
 
     /// A copy of the value at `key` with its deadline.
@@ -434,7 +442,7 @@ impl<'a, 's> Db<'a, 's> {
         let (store, db, count) = (self.held.store(), self.index, self.len());
         let mut tables = Vec::new();
         for stripe in 0..store.stripes() {
-            self.held.with_stripe(stripe, |s| tables.extend(s.take_table(db)));
+            self.held.with_stripe(stripe, |s| tables.extend(s.take_table(db).and_then(Table::detach)));
             store.note(stripe, db, None);
         }
         if free == Free::Later {

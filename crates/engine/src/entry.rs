@@ -20,7 +20,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use crate::blob::Blob;
+use crate::blob::{Blob, BlobMut};
 use crate::memory::size_class;
 use crate::value::{Kind, Str};
 
@@ -32,6 +32,8 @@ const KEY_LONG: u8 = 1 << 1;
 const VALUE_LONG: u8 = 1 << 2;
 /// The string was made by changing bytes in place (OBJECT ENCODING says `raw`).
 const RAW: u8 = 1 << 3;
+/// A bit for each snapshot cut that needs the entry no more, see [`crate::cut`].
+const CUTS_SHIFT: u32 = 4;
 
 const ACCESS_AT: usize = 2;
 const KEY_LEN_AT: usize = 5;
@@ -185,6 +187,14 @@ impl EntryBox {
         unsafe { self.0.add(ACCESS_AT).cast::<[u8; 3]>().write_unaligned(access_bytes(access)) };
     }
 
+    /// Notes which cuts need the entry no more: a bit each.
+    pub(crate) fn set_cuts(&mut self, cuts: u8) {
+        debug_assert!(cuts < 1 << crate::cut::CUTS_MAX, "a bit for each cut");
+        let flags = self.view().flags() & ((1 << CUTS_SHIFT) - 1) | cuts << CUTS_SHIFT;
+        // SAFETY: the flags are the second byte of every entry; these bits say nothing about the layout.
+        unsafe { self.0.add(1).write(flags) };
+    }
+
     /// Writes another deadline in the place of the one there is; `false` when there is none.
     pub(crate) fn replace_deadline(&mut self, deadline_ms: i64) -> bool {
         let there = self.view().flags() & DEADLINE != 0;
@@ -321,7 +331,8 @@ impl EntryBox {
 
     fn blob_mut(&mut self) -> Option<BlobMut<'_>> {
         let entry = self.view();
-        (entry.form() == Form::Blob).then(|| BlobMut::new(entry.word_field()))
+        // SAFETY: the word of form Blob is a blob's pointer, and the entry is borrowed alone.
+        (entry.form() == Form::Blob).then(|| unsafe { BlobMut::new(entry.word_field()) })
     }
 
     /// Takes the entry apart: its value, deadline and access metadata.
@@ -346,45 +357,6 @@ impl EntryBox {
             let word = field.read_unaligned();
             field.write_unaligned(0);
             Blob::from_raw(std::ptr::with_exposed_provenance_mut(word as usize))
-        }
-    }
-}
-
-/// A blob borrowed out of an entry's word: written back when it goes, for growing moves it.
-struct BlobMut<'e> {
-    blob: std::mem::ManuallyDrop<Blob>,
-    field: *mut u64,
-    borrow: PhantomData<&'e mut u64>,
-}
-
-impl BlobMut<'_> {
-    fn new<'e>(field: *mut u64) -> BlobMut<'e> {
-        // SAFETY: called on entries of form Blob only, borrowed alone: the word is the blob's pointer.
-        let blob =
-            unsafe { Blob::from_raw(std::ptr::with_exposed_provenance_mut(field.read_unaligned() as usize)) };
-        BlobMut { blob: std::mem::ManuallyDrop::new(blob), field, borrow: PhantomData }
-    }
-}
-
-impl std::ops::Deref for BlobMut<'_> {
-    type Target = Blob;
-    fn deref(&self) -> &Blob {
-        &self.blob
-    }
-}
-
-impl std::ops::DerefMut for BlobMut<'_> {
-    fn deref_mut(&mut self) -> &mut Blob {
-        &mut self.blob
-    }
-}
-
-impl Drop for BlobMut<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the blob is given back to the entry's word, which owns it; it is not used after this.
-        unsafe {
-            let blob = std::mem::ManuallyDrop::take(&mut self.blob);
-            self.field.write_unaligned(blob.into_raw().expose_provenance() as u64);
         }
     }
 }
@@ -502,6 +474,12 @@ impl<'e> Entry<'e> {
         // SAFETY: the field lies in every entry.
         let [a, b, c] = unsafe { self.at.add(ACCESS_AT).cast::<[u8; 3]>().read_unaligned() };
         u32::from_le_bytes([a, b, c, 0])
+    }
+
+    /// Which cuts need the entry no more: a bit each.
+    #[inline]
+    pub(crate) fn cuts(self) -> u8 {
+        self.flags() >> CUTS_SHIFT
     }
 
     /// Whether the string was made by changing bytes in place.

@@ -345,28 +345,31 @@ impl Segment {
         }
     }
 
-    /// Visits the entries whose home is the bucket of `hash` and whose hash is not below it, as far as a window
-    /// tells, and returns the first hash of the next bucket; nothing after the last.
-    pub(crate) fn visit_home<'e>(&'e self, hash: u64, mut visit: impl FnMut(Entry<'e>)) -> Option<u64> {
+    /// Where the entries are whose home is the bucket of `hash` and whose hash is not below it, as far as a window
+    /// tells.
+    pub(crate) fn home_places(&self, hash: u64) -> impl Iterator<Item = Place> {
         let from = window_bits(hash, self.depth);
         let home = self.home(from);
-        let mut b = home;
-        for _ in 0..self.buckets.len() {
-            let bucket = &self.buckets[b];
-            for slot in &bucket.0 {
-                if slot.tag() >= from
-                    && self.home(slot.tag()) == home
-                    && let Some(entry) = slot.get()
-                {
-                    visit(entry);
-                }
-            }
-            if bucket.has_empty() {
-                break;
-            }
-            b = self.next(b);
-        }
-        let next = home as u64 + 1;
+        let mut b = Some(home);
+        let chain = std::iter::from_fn(move || {
+            let bucket = b?;
+            let next = self.next(bucket);
+            b = (!self.buckets[bucket].has_empty() && next != home).then_some(next);
+            Some(bucket)
+        });
+        chain.flat_map(move |bucket| {
+            let slots = self.buckets[bucket].0.iter().enumerate();
+            let at_home =
+                move |slot: &Slot| slot.tag() >= from && slot.tag() > 0 && self.home(slot.tag()) == home;
+            slots
+                .filter(move |(_, slot)| at_home(slot))
+                .map(move |(slot, _)| Place { bucket: bucket as u32, slot: slot as u32 })
+        })
+    }
+
+    /// The first hash of the home bucket behind that of `hash`; nothing after the last.
+    pub(crate) fn next_home(&self, hash: u64) -> Option<u64> {
+        let next = self.home(window_bits(hash, self.depth)) as u64 + 1;
         (next < self.buckets.len() as u64).then(|| {
             // The least bits that a tag can have and that are at home there.
             let least = (next << TAG_BITS).div_ceil(self.buckets.len() as u64);

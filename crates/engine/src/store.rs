@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 
+use crate::cut::CutBits;
 use crate::entry::EntryBox;
 use crate::key::Key;
+use crate::order::Order;
 use crate::table::Table;
 use crate::timetable::{Timetable, Wake};
 use crate::turn::{EventClass, Garbage, Turn};
@@ -53,6 +55,12 @@ impl Stripe {
         self.tables[db].get_or_insert_with(|| Box::new(Table::new(stripe_bits as u8)))
     }
 
+    /// The tables there are, each with its database.
+    pub(crate) fn tables_mut(&mut self) -> impl Iterator<Item = (u32, &mut Table)> {
+        let numbered = self.tables.iter_mut().enumerate();
+        numbered.filter_map(|(db, table)| Some((db as u32, table.as_deref_mut()?)))
+    }
+
     pub(crate) fn take_table(&mut self, db: u32) -> Option<Box<Table>> {
         self.tables.get_mut(db as usize)?.take()
     }
@@ -96,6 +104,8 @@ pub struct Store {
     counts: Box<[OnceLock<Counts>]>,
     pub(crate) timetable: Timetable,
     secrets: RapidSecrets,
+    order: Order,
+    pub(crate) cuts: CutBits,
 }
 
 impl std::fmt::Debug for Store {
@@ -123,12 +133,20 @@ impl Store {
             stripe_bits,
             timetable: Timetable::new(1 << stripe_bits, options.groups),
             secrets: RapidSecrets::seed(options.secret),
+            order: Order::default(),
+            cuts: CutBits::default(),
         }
     }
 
     /// How many databases it has.
     pub fn databases(&self) -> u32 {
         self.counts.len() as u32
+    }
+
+    /// The order of effects.
+    #[inline]
+    pub fn order(&self) -> &Order {
+        &self.order
     }
 
     /// How many stripes it has.
@@ -248,6 +266,7 @@ impl Store {
                 return Due::More;
             }
             let mut guard = self.lock(stripe);
+            turn.log = self.order.is_wanted();
             for db in 0..guard.tables.len() as u32 {
                 let Some(table) = guard.table_mut(db) else { continue };
                 if table.next_deadline() <= now_ms {
@@ -257,6 +276,7 @@ impl Store {
                 }
             }
             self.timetable.set(stripe, guard.next_deadline());
+            turn.seal(&self.order);
         }
         self.timetable.settle(group);
         if self.timetable.next(group) <= now_ms { Due::More } else { Due::Done }

@@ -7,6 +7,7 @@
 //! order of their hashes: that is what [`Table::visit_from`] and a scan's cursor rest on.
 
 use crate::bounds::Earliest;
+use crate::cut::{Fate, TableCut};
 use crate::entry::{Entry, EntryBox};
 use crate::key::Key;
 use crate::memory::prefetch;
@@ -38,6 +39,8 @@ pub(crate) struct Table {
     volatile: u32,
     deadlines_sum: i128,
     earliest: Earliest,
+    /// The snapshot cuts that have not passed this table.
+    pub(crate) cuts: Vec<TableCut>,
 }
 
 impl Table {
@@ -52,6 +55,7 @@ impl Table {
             volatile: 0,
             deadlines_sum: 0,
             earliest: Earliest::default(),
+            cuts: Vec::new(),
         }
     }
 
@@ -114,11 +118,22 @@ impl Table {
         self.segments[at.segment as usize].entry(at.place)
     }
 
-    /// Runs `change` on the entry at `at`, deadline included.
+    /// Runs `change` on the entry at `at`, whose key has this hash, deadline included.
     #[inline]
-    pub(crate) fn update<R>(&mut self, at: Position, change: impl FnOnce(&mut EntryBox) -> R) -> R {
+    pub(crate) fn update<R>(
+        &mut self,
+        hash: u64,
+        at: Position,
+        fate: Fate,
+        change: impl FnOnce(&mut EntryBox) -> R,
+    ) -> R {
+        let marks = if self.cuts.is_empty() { 0 } else { self.hand_out(hash, at, fate) };
         let before = self.entry(at).deadline_ms();
-        let (result, bound) = self.segments[at.segment as usize].update(at.place, change);
+        let (result, bound) = self.segments[at.segment as usize].update(at.place, |entry| {
+            let result = change(entry);
+            keep_marks(entry, marks);
+            result
+        });
         let after = self.entry(at).deadline_ms();
         if before != after {
             self.count_deadline(before, -1);
@@ -130,13 +145,41 @@ impl Table {
         result
     }
 
-    /// Runs `change`, which leaves the deadline alone, on the entry at `at`.
+    /// Runs `change`, which leaves the deadline alone, on the entry at `at`, whose key has this hash.
     #[inline]
-    pub(crate) fn entry_mut<R>(&mut self, at: Position, change: impl FnOnce(&mut EntryBox) -> R) -> R {
-        self.segments[at.segment as usize].entry_mut(at.place, change)
+    pub(crate) fn entry_mut<R>(
+        &mut self,
+        hash: u64,
+        at: Position,
+        fate: Fate,
+        change: impl FnOnce(&mut EntryBox) -> R,
+    ) -> R {
+        let marks = if self.cuts.is_empty() { 0 } else { self.hand_out(hash, at, fate) };
+        self.segments[at.segment as usize].entry_mut(at.place, |entry| {
+            let result = change(entry);
+            keep_marks(entry, marks);
+            result
+        })
     }
 
-    /// The bytes of the string at `at`, to be changed in place; none when it is an integer.
+    /// Notes an access to the entry at `at`; a snapshot has either the old or the new metadata.
+    #[inline]
+    pub(crate) fn set_access(&mut self, at: Position, access: u32) {
+        self.segments[at.segment as usize].entry_mut(at.place, |entry| entry.set_access(access));
+    }
+
+    /// Notes which cuts want the entry at `at` no more.
+    pub(crate) fn set_marks(&mut self, at: Position, marks: u8) {
+        self.segments[at.segment as usize].entry_mut(at.place, |entry| entry.set_cuts(marks));
+    }
+
+    /// Puts `entry`, of the same key and deadline, in the place of the one at `at`, which comes back.
+    pub(crate) fn replace_entry(&mut self, at: Position, entry: EntryBox) -> EntryBox {
+        self.segments[at.segment as usize].entry_mut(at.place, |old| std::mem::replace(old, entry))
+    }
+
+    /// The bytes of the string at `at`, to be changed in place; none when it is an integer. Whoever changes them has
+    /// called [`Table::entry_mut`] before.
     pub(crate) fn bytes_mut(&mut self, at: Position) -> &mut [u8] {
         self.segments[at.segment as usize].bytes_mut(at.place)
     }
@@ -149,7 +192,15 @@ impl Table {
     }
 
     /// Puts in an entry whose key is not there; `hash_of` gives the hash of a key.
-    pub(crate) fn insert(&mut self, hash: u64, entry: EntryBox, hash_of: impl Fn(&[u8]) -> u64) -> Position {
+    pub(crate) fn insert(
+        &mut self,
+        hash: u64,
+        mut entry: EntryBox,
+        hash_of: impl Fn(&[u8]) -> u64,
+    ) -> Position {
+        if !self.cuts.is_empty() {
+            entry.set_cuts(self.marks(hash));
+        }
         while !self.segments[self.segment_of(hash)].has_room() {
             self.make_room(self.segment_of(hash), hash, &hash_of);
         }
@@ -183,8 +234,11 @@ impl Table {
         self.segments.push(high);
     }
 
-    /// Takes out the entry at `at`.
-    pub(crate) fn remove(&mut self, at: Position) -> EntryBox {
+    /// Takes out the entry at `at`, whose key has this hash.
+    pub(crate) fn remove(&mut self, hash: u64, at: Position, fate: Fate) -> EntryBox {
+        if !self.cuts.is_empty() {
+            self.hand_out(hash, at, fate);
+        }
         let segment = &mut self.segments[at.segment as usize];
         let entry = segment.remove(at.place);
         self.len -= 1;
@@ -208,9 +262,11 @@ impl Table {
         while *budget > 0 && self.next_deadline() <= now_ms {
             let Some(segment) = self.earliest.first() else { return };
             let (mut count, mut sum) = (0u32, 0i128);
+            let cuts = &mut self.cuts;
             self.segments[segment].expire(now_ms, budget, &mut |entry: EntryBox| {
                 count += 1;
                 sum += i128::from(entry.view().deadline_ms().unwrap_or(0));
+                cuts.iter_mut().for_each(|cut| cut.hand_out_begun(entry.view()));
                 gone(entry);
             });
             self.len -= count;
@@ -232,20 +288,32 @@ impl Table {
         mut visit: impl FnMut(Entry<'e>),
         mut more: impl FnMut() -> bool,
     ) -> Option<u64> {
-        let stripe = |hash: u64| hash >> (u64::BITS - 1 - u32::from(self.stripe_bits)) >> 1;
-        let own = stripe(hash);
         loop {
             let segment = &self.segments[self.segment_of(hash)];
-            let next = segment.visit_home(hash, &mut visit);
-            hash = next.or_else(|| {
-                let last = u64::MAX.checked_shr(u32::from(segment.depth)).unwrap_or(0);
-                let next = (hash | last).checked_add(1)?;
-                (stripe(next) == own).then_some(next)
-            })?;
+            segment.home_places(hash).for_each(|place| visit(segment.entry(place)));
+            hash = self.next_home(hash)?;
             if !more() {
                 return Some(hash);
             }
         }
+    }
+
+    /// Where the entries are that are at home in the bucket of `hash`, from `hash` on.
+    pub(crate) fn home_places(&self, hash: u64) -> impl Iterator<Item = Position> {
+        let segment = self.segment_of(hash);
+        let places = self.segments[segment].home_places(hash);
+        places.map(move |place| Position { segment: segment as u32, place })
+    }
+
+    /// The first hash of the home bucket behind that of `hash`; nothing after the stripe's last.
+    pub(crate) fn next_home(&self, hash: u64) -> Option<u64> {
+        let stripe = |hash: u64| hash >> (u64::BITS - 1 - u32::from(self.stripe_bits)) >> 1;
+        let segment = &self.segments[self.segment_of(hash)];
+        segment.next_home(hash).or_else(|| {
+            let last = u64::MAX.checked_shr(u32::from(segment.depth)).unwrap_or(0);
+            let next = (hash | last).checked_add(1)?;
+            (stripe(next) == stripe(hash)).then_some(next)
+        })
     }
 
     /// An entry chosen at random, each as likely as any other; nothing when it has none.
@@ -271,5 +339,13 @@ impl Table {
             + slots / SLOTS * if self.volatile > 0 { size_of::<i64>() } else { 0 }
             + self.segments.len() * size_of::<Segment>()
             + self.directory.len() * size_of::<u32>()
+    }
+}
+
+/// Gives an entry that was changed, or put in the place of another, the marks it is to have.
+#[inline]
+fn keep_marks(entry: &mut EntryBox, marks: u8) {
+    if marks != 0 {
+        entry.set_cuts(marks);
     }
 }

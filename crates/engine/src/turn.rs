@@ -3,6 +3,7 @@
 
 use crate::access::AccessPolicy;
 use crate::entry::EntryBox;
+use crate::order::Order;
 use crate::rng::Rng;
 use crate::table::Table;
 
@@ -103,16 +104,68 @@ pub struct Turn {
     pub keep_expired: bool,
     /// What is to be freed by another thread: its size makes it worth while.
     pub garbage: Vec<Garbage>,
+    /// Files are being replayed: no key counts as expired, and deadlines in the past stay.
+    pub loading: bool,
     /// Whether effects are wanted: a log or a replica is there.
     pub log: bool,
     /// The classes of events somebody wants, as a set of [`EventClass`] bits.
     pub events_wanted: u32,
     /// Events in the order they happened.
     pub events: Vec<Event>,
-    /// Effects in the order they happened: commands in RESP, with a SELECT where the database changes.
-    pub effects: Vec<u8>,
-    /// The database the last effect was for.
-    effects_db: Option<u32>,
+    /// Effects in the order they happened.
+    pub effects: Effects,
+}
+
+/// Effects: commands in RESP that make the same changes again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// The commands, one behind the other.
+    pub bytes: Vec<u8>,
+    /// Which of them are for which database and what their numbers are.
+    pub runs: Vec<Run>,
+}
+
+/// Effects of one worker that stand together: all for one database, under one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its number in the [`Order`] of all effects; [`Run::UNSEALED`] until it has one.
+    pub number: u64,
+    /// The database.
+    pub db: u32,
+    /// Where it ends in [`Effects::bytes`]; it begins where the one before it ends.
+    pub end: usize,
+}
+
+impl Run {
+    /// In place of a number that was not taken yet.
+    pub const UNSEALED: u64 = u64::MAX;
+}
+
+impl Effects {
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Each run's database and bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (Run, &[u8])> {
+        let mut start = 0;
+        self.runs.iter().map(move |run| {
+            let bytes = &self.bytes[start..run.end];
+            start = run.end;
+            (*run, bytes)
+        })
+    }
+
+    fn push<'x>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'x [u8]>) {
+        encode(&mut self.bytes, args);
+        let end = self.bytes.len();
+        match self.runs.last_mut() {
+            Some(run) if run.db == db && run.number == Run::UNSEALED => run.end = end,
+            _ => self.runs.push(Run { number: Run::UNSEALED, db, end }),
+        }
+    }
 }
 
 impl Turn {
@@ -130,11 +183,11 @@ impl Turn {
             no_touch: false,
             keep_expired: false,
             garbage: Vec::new(),
+            loading: false,
             log: false,
             events_wanted: 0,
             events: Vec::new(),
-            effects: Vec::new(),
-            effects_db: None,
+            effects: Effects::default(),
         }
     }
 
@@ -147,35 +200,40 @@ impl Turn {
     }
 
     /// Notes an effect: the command that makes the same change again, when effects are wanted.
+    #[inline]
     pub fn effect<'x>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'x [u8]>) {
-        if !self.log {
-            return;
+        if self.log {
+            self.effects.push(db, args);
         }
-        if self.effects_db != Some(db) {
-            self.effects_db = Some(db);
-            let mut digits = itoa::Buffer::new();
-            self.encode([b"SELECT".as_slice(), digits.format(db).as_bytes()].into_iter());
-        }
-        self.encode(args);
     }
 
-    /// Hands over the effects noted so far; the next one names its database again.
-    pub fn take_effects(&mut self) -> Vec<u8> {
-        self.effects_db = None;
+    /// Gives the effects noted since the last call their numbers, while the stripes of their changes are held.
+    #[inline]
+    pub fn seal(&mut self, order: &Order) {
+        let unsealed = self.effects.runs.iter().rev().take_while(|run| run.number == Run::UNSEALED).count();
+        if unsealed > 0 {
+            let first = order.take(unsealed as u64);
+            let runs = self.effects.runs.iter_mut().rev().take(unsealed).rev();
+            runs.zip(first..).for_each(|(run, number)| run.number = number);
+        }
+    }
+
+    /// Hands over the effects noted so far.
+    pub fn take_effects(&mut self) -> Effects {
         std::mem::take(&mut self.effects)
     }
+}
 
-    fn encode<'x>(&mut self, args: impl ExactSizeIterator<Item = &'x [u8]>) {
-        let mut digits = itoa::Buffer::new();
-        let out = &mut self.effects;
-        out.push(b'*');
-        out.extend_from_slice(digits.format(args.len()).as_bytes());
-        for arg in args {
-            out.extend_from_slice(b"\r\n$");
-            out.extend_from_slice(digits.format(arg.len()).as_bytes());
-            out.extend_from_slice(b"\r\n");
-            out.extend_from_slice(arg);
-        }
+/// Appends a command in RESP.
+fn encode<'x>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'x [u8]>) {
+    let mut digits = itoa::Buffer::new();
+    out.push(b'*');
+    out.extend_from_slice(digits.format(args.len()).as_bytes());
+    for arg in args {
+        out.extend_from_slice(b"\r\n$");
+        out.extend_from_slice(digits.format(arg.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(arg);
     }
+    out.extend_from_slice(b"\r\n");
 }

@@ -15,4 +15,4 @@ pub use request::Request;
 pub use sequence::{Step, play, sequences};
 pub use spawned::{Connection, Spawned};
 pub use target::{Local, Target, ask, now_ms, poll};
-pub use trace::{Trace, Watched, in_databases, trace, watch};
+pub use trace::{Trace, Watched, requests, trace, watch};

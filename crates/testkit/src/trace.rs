@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use commands::testing::Client;
+use engine::Effects;
 use resp::{Limits, Parser, Value};
 
 use crate::compare::SKEW_MS;
@@ -66,6 +67,7 @@ fn essential(effect: &Request) -> Request {
 /// Makes `client` note events and effects.
 pub fn watch(client: &mut Client) {
     client.turn.events_wanted = u32::MAX;
+    client.store.order().want(true);
     client.turn.log = true;
 }
 
@@ -74,15 +76,17 @@ pub fn trace(client: &mut Client) -> Trace {
     let events = std::mem::take(&mut client.turn.events).into_iter();
     let events = events.map(|e| (e.db, e.name.to_owned(), e.key.into_vec()));
     let effects = client.turn.take_effects();
-    Trace {
-        events: events.filter(|(_, name, _)| name != "expired").collect(),
-        effects: in_databases(effects, &mut 0),
-    }
+    Trace { events: events.filter(|(_, name, _)| name != "expired").collect(), effects: requests(&effects) }
+}
+
+/// The effects, each with its database.
+pub fn requests(effects: &Effects) -> Vec<(u32, Request)> {
+    effects.iter().flat_map(|(mut run, bytes)| in_databases(bytes.to_vec(), &mut run.db)).collect()
 }
 
 /// The effects encoded in `bytes`, each with its database; `db` is the one they start in and end in. What brackets
 /// a transaction is left out.
-pub fn in_databases(mut bytes: Vec<u8>, db: &mut u32) -> Vec<(u32, Request)> {
+fn in_databases(mut bytes: Vec<u8>, db: &mut u32) -> Vec<(u32, Request)> {
     let (mut rest, mut effects) = (bytes.as_mut_slice(), Vec::new());
     while !rest.is_empty() {
         let mut spans = Vec::new();

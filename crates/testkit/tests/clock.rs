@@ -53,7 +53,7 @@ fn a_deadline_that_is_not_in_the_future_removes_the_key() {
         assert_eq!(int(&mut client, &line), 1, "{line}");
         let events: Vec<_> = client.turn.events.iter().map(|event| event.name).collect();
         assert_eq!(events, ["del"], "{line}");
-        assert!(client.turn.take_effects().ends_with(b"*2\r\n$3\r\nDEL\r\n$3\r\nkey\r\n"), "{line}");
+        assert!(client.turn.take_effects().bytes.ends_with(b"*2\r\n$3\r\nDEL\r\n$3\r\nkey\r\n"), "{line}");
         assert_eq!(client.store.len(0), 0, "{line}");
     }
 }

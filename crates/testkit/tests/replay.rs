@@ -4,11 +4,12 @@
 use std::cell::Cell;
 
 use commands::testing::{Client, NOW_MS};
+use engine::Effects;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use resp::Value;
-use testkit::{Request, State, Step, Target, ask, difference, in_databases, sequences, state, watch};
+use testkit::{Request, State, Step, Target, ask, difference, requests, sequences, state, watch};
 
 const CASES_DEFAULT: u32 = 300;
 
@@ -30,7 +31,7 @@ fn contents(target: &mut Still) -> State {
 }
 
 /// The state once every request has run, each `ms` after the one before, and its effects.
-fn play(steps: &[(Step, i64)]) -> (State, Vec<u8>, i64) {
+fn play(steps: &[(Step, i64)]) -> (State, Effects, i64) {
     let mut client = Client::new();
     watch(&mut client);
     let mut target = Still(client);
@@ -49,17 +50,19 @@ fn play(steps: &[(Step, i64)]) -> (State, Vec<u8>, i64) {
     (contents(&mut target), effects, target.0.turn.now_ms)
 }
 
-/// The state after `effects` at `now_ms`. They run at the epoch: nothing expires before an effect says so.
-fn replay(effects: Vec<u8>, now_ms: i64) -> State {
+/// The state after `effects` at `now_ms`, at which they run too: while they do, nothing expires before an effect says
+/// so.
+fn replay(effects: &Effects, now_ms: i64) -> State {
     let mut client = Client::new();
-    client.turn.now_ms = 0;
+    client.turn.now_ms = now_ms;
+    client.turn.loading = true;
     let mut target = Still(client);
-    for (db, request) in in_databases(effects, &mut 0) {
+    for (db, request) in requests(effects) {
         target.0.session.db = db;
         let reply = target.call(&request);
         assert!(reply.as_error().is_none(), "the effect {request:?} fails: {reply:?}");
     }
-    target.0.turn.now_ms = now_ms;
+    target.0.turn.loading = false;
     contents(&mut target)
 }
 
@@ -78,7 +81,7 @@ fn effects_make_the_same_store() {
     let outcome = TestRunner::new_with_rng(config, rng).run(&vec((steps, pause), 1..60), |steps| {
         let (played, effects, now_ms) = play(&steps);
         replayed.set(replayed.get() + played.len());
-        let difference = difference(&replay(effects, now_ms), &played);
+        let difference = difference(&replay(&effects, now_ms), &played);
         difference.map_or(Ok(()), |d| Err(TestCaseError::fail(d)))
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
@@ -90,7 +93,7 @@ fn deadlines_are_replayed_to_the_millisecond() {
     let steps = ["SET a 1 EX 10", "SET b 1", "PEXPIRE b 1500", "SET c 1", "EXPIRE c 7 NX", "GETEX c PX 9"];
     let steps: Vec<_> = steps.iter().map(|line| (Step::Send(Request::of(line)), 3)).collect();
     let (played, effects, now_ms) = play(&steps);
-    let replayed = replay(effects, now_ms);
+    let replayed = replay(&effects, now_ms);
     assert_eq!(replayed, played);
     let deadline = |key: &[u8]| replayed[&(0, key.to_vec())].deadline_ms.as_int();
     assert_eq!(deadline(b"a"), Some(NOW_MS + 3 + 10_000));
