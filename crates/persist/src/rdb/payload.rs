@@ -1,0 +1,69 @@
+//! What DUMP gives and RESTORE takes: how a value is written (1 byte), the value, the format's version (2 bytes),
+//! CRC-64 of all before (8 bytes); numbers with their lowest byte first.
+
+use engine::Str;
+
+use super::encode::{Encoder, encoding_of};
+use super::error::Error;
+use super::format::{Dialect, Encoding, VERSION};
+use super::reader::Raw;
+use super::value::Value;
+use crate::crc64::crc64;
+
+/// Version and checksum.
+const FOOTER_BYTES: usize = 10;
+
+/// Why a payload gives no value.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    /// It is of a version that is not known, or its bytes are not those that were written.
+    #[error("DUMP payload version or checksum are wrong")]
+    Footer,
+    /// The value is broken, or a collection without elements.
+    #[error("Bad data format")]
+    Value,
+}
+
+/// The payload of `value`.
+pub fn dump(value: &Value<'_>) -> Vec<u8> {
+    let encoding = encoding_of(value);
+    payload(encoding, |encoder| encoder.value(value, encoding))
+}
+
+/// The payload of a string.
+pub fn dump_string(value: Str<'_>) -> Vec<u8> {
+    payload(Encoding::String, |encoder| match value {
+        Str::Int(n) => encoder.int(n),
+        Str::Bytes(bytes) => encoder.string(bytes),
+    })
+}
+
+fn payload(encoding: Encoding, write: impl FnOnce(&mut Encoder)) -> Vec<u8> {
+    let mut encoder = Encoder::new(true);
+    encoder.byte(encoding.byte());
+    write(&mut encoder);
+    encoder.raw(&VERSION.to_le_bytes());
+    let mut payload = encoder.bytes;
+    let crc = crc64(&payload);
+    payload.extend(crc.to_le_bytes());
+    payload
+}
+
+/// The value of `payload`, which borrows from it what it can.
+///
+/// # Errors
+/// The footer is wrong, or the value is.
+pub fn restore(payload: &[u8]) -> Result<Value<'_>, PayloadError> {
+    let split = payload.len().checked_sub(FOOTER_BYTES).and_then(|at| payload.split_at_checked(at));
+    let (body, footer) = split.ok_or(PayloadError::Footer)?;
+    let (version, crc) = footer.split_at(2);
+    let version = version.try_into().map_err(|_| PayloadError::Footer).map(u16::from_le_bytes)?;
+    let dialect = Dialect::of_version(version).ok_or(PayloadError::Footer)?;
+    if crc64(&payload[..body.len() + 2]).to_le_bytes() != crc {
+        return Err(PayloadError::Footer);
+    }
+    let (byte, bytes) = body.split_first().ok_or(PayloadError::Value)?;
+    let encoding = Encoding::of_byte(*byte, dialect).ok_or(PayloadError::Value)?;
+    let value = Raw { encoding, bytes, offset: 1 }.decode().map_err(|_: Error| PayloadError::Value)?;
+    if value.is_empty() { Err(PayloadError::Value) } else { Ok(value) }
+}

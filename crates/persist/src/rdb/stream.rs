@@ -1,0 +1,185 @@
+//! Streams in files: their entries, what is known of their past, groups with their consumers.
+
+use super::decode::repeat;
+use super::error::{Error, Fault};
+use super::format::Encoding;
+use super::input::{Input, Slice};
+use super::value::{Stream, StreamConsumer, StreamGroup, StreamId, StreamPending};
+
+pub(super) fn decode<'a>(input: &mut Slice<'a>, encoding: Encoding) -> Result<Stream<'a>, Error> {
+    let mut stream = Stream::default();
+    for _ in 0..input.length()? {
+        let offset = input.offset();
+        let (id, run) = (input.string()?, input.string()?);
+        let broken = |broken| Error { offset, fault: Fault::Corrupt(broken) };
+        let id = <[u8; 16]>::try_from(&*id).map_err(|_| broken("a node of a stream has no id"))?;
+        stream.entries.push_node(id_of_bytes(id), run).map_err(broken)?;
+    }
+    let at = input.offset();
+    let len = input.length()?;
+    if len != stream.entries.len() {
+        return Err(Error { offset: at, fault: Fault::Corrupt("a stream is not as long as it says") });
+    }
+    stream.last_id = id_of_lengths(input)?;
+    if encoding == Encoding::Stream {
+        stream.first_id = stream.entries.first_id().unwrap_or_default();
+        stream.entries_added = len;
+    } else {
+        stream.first_id = id_of_lengths(input)?;
+        stream.max_deleted_id = id_of_lengths(input)?;
+        stream.entries_added = input.length()?;
+    }
+    if stream.entries.last_id().is_some_and(|id| id > stream.last_id) {
+        return Err(Error {
+            offset: at,
+            fault: Fault::Corrupt("a stream's last id is before its last entry"),
+        });
+    }
+    let groups = repeat(input, |input| decode_group(input, encoding, &stream))?;
+    stream.groups = groups;
+    Ok(stream)
+}
+
+fn id_of_lengths(input: &mut Slice<'_>) -> Result<StreamId, Error> {
+    Ok(StreamId { ms: input.length()?, seq: input.length()? })
+}
+
+fn id_of_bytes(bytes: [u8; 16]) -> StreamId {
+    let n = u128::from_be_bytes(bytes);
+    StreamId { ms: (n >> 64) as u64, seq: n as u64 }
+}
+
+fn bytes_of_id(id: StreamId) -> [u8; 16] {
+    (u128::from(id.ms) << 64 | u128::from(id.seq)).to_be_bytes()
+}
+
+// -- groups -----------------------------------------------------------------------------------
+
+fn decode_group<'a>(
+    input: &mut Slice<'a>,
+    encoding: Encoding,
+    stream: &Stream<'_>,
+) -> Result<StreamGroup<'a>, Error> {
+    let name = input.string()?;
+    let last_id = id_of_lengths(input)?;
+    let entries_read = match encoding {
+        Encoding::Stream => entries_up_to(stream, last_id),
+        _ => Some(input.length()?).filter(|&n| i64::try_from(n).is_ok()),
+    };
+    let mut pending = repeat(input, |input| {
+        let id = id_of_bytes(input.array()?);
+        let delivered_ms = i64::from_le_bytes(input.array()?);
+        Ok(StreamPending { id, consumer: usize::MAX, delivered_ms, deliveries: input.length()? })
+    })?;
+    if !pending.is_sorted_by(|a, b| a.id < b.id) {
+        return Err(input.corrupt("a group's pending entries are not in order"));
+    }
+    let mut number = 0;
+    let consumers = repeat(input, |input| {
+        let consumer = decode_consumer(input, encoding, number, &mut pending)?;
+        number += 1;
+        Ok(consumer)
+    })?;
+    if pending.iter().any(|entry| entry.consumer == usize::MAX) {
+        return Err(input.corrupt("a pending entry of a group is no consumer's"));
+    }
+    Ok(StreamGroup { name, last_id, entries_read, consumers, pending })
+}
+
+/// Reads consumer `number`, and gives it its entries among `pending`.
+fn decode_consumer<'a>(
+    input: &mut Slice<'a>,
+    encoding: Encoding,
+    number: usize,
+    pending: &mut [StreamPending],
+) -> Result<StreamConsumer<'a>, Error> {
+    let name = input.string()?;
+    let seen_ms = i64::from_le_bytes(input.array()?);
+    let active_ms = match encoding {
+        Encoding::Stream3 => Some(i64::from_le_bytes(input.array()?)).filter(|&ms| ms >= 0),
+        _ => Some(seen_ms),
+    };
+    for _ in 0..input.length()? {
+        let at = input.offset();
+        let id = id_of_bytes(input.array()?);
+        let place = pending.binary_search_by_key(&id, |entry| entry.id);
+        let free = place.ok().filter(|&i| pending[i].consumer == usize::MAX);
+        let Some(i) = free else {
+            let fault = Fault::Corrupt("a consumer's pending entry is not the group's, or another's too");
+            return Err(Error { offset: at, fault });
+        };
+        pending[i].consumer = number;
+    }
+    Ok(StreamConsumer { name, seen_ms, active_ms })
+}
+
+/// How many entries were added up to `id`, where that can be told: older files do not say what a group has read.
+fn entries_up_to(stream: &Stream<'_>, id: StreamId) -> Option<u64> {
+    let len = stream.entries.len();
+    if stream.entries_added == 0 {
+        return Some(0);
+    }
+    if len == 0 && id < stream.last_id {
+        return Some(stream.entries_added);
+    }
+    if id >= stream.last_id {
+        return (id == stream.last_id).then_some(stream.entries_added);
+    }
+    // Nothing is known to be deleted in the middle, so what lies before the first entry was all added before it.
+    match id.cmp(&stream.first_id) {
+        std::cmp::Ordering::Less => Some(stream.entries_added - len),
+        std::cmp::Ordering::Equal => Some(stream.entries_added - len + 1),
+        std::cmp::Ordering::Greater => None,
+    }
+}
+
+// -- writing ----------------------------------------------------------------------------------
+
+/// What a stream is written with.
+pub(super) trait Output {
+    /// A length.
+    fn length(&mut self, n: u64);
+    /// A string.
+    fn string(&mut self, bytes: &[u8]);
+    /// Bytes as they are.
+    fn raw(&mut self, bytes: &[u8]);
+}
+
+/// Writes `stream` in the encoding of Redis 7.2.
+pub(super) fn encode(stream: &Stream<'_>, out: &mut impl Output) {
+    out.length(stream.entries.nodes().len() as u64);
+    for (id, run) in stream.entries.nodes() {
+        out.string(&bytes_of_id(*id));
+        out.string(run);
+    }
+    out.length(stream.entries.len());
+    for id in [stream.last_id, stream.first_id, stream.max_deleted_id] {
+        out.length(id.ms);
+        out.length(id.seq);
+    }
+    out.length(stream.entries_added);
+    out.length(stream.groups.len() as u64);
+    stream.groups.iter().for_each(|group| encode_group(group, out));
+}
+
+fn encode_group(group: &StreamGroup<'_>, out: &mut impl Output) {
+    out.string(&group.name);
+    out.length(group.last_id.ms);
+    out.length(group.last_id.seq);
+    out.length(group.entries_read.unwrap_or(u64::MAX));
+    out.length(group.pending.len() as u64);
+    for entry in &group.pending {
+        out.raw(&bytes_of_id(entry.id));
+        out.raw(&entry.delivered_ms.to_le_bytes());
+        out.length(entry.deliveries);
+    }
+    out.length(group.consumers.len() as u64);
+    for (number, consumer) in group.consumers.iter().enumerate() {
+        out.string(&consumer.name);
+        out.raw(&consumer.seen_ms.to_le_bytes());
+        out.raw(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
+        let own = || group.pending.iter().filter(|entry| entry.consumer == number);
+        out.length(own().count() as u64);
+        own().for_each(|entry| out.raw(&bytes_of_id(entry.id)));
+    }
+}

@@ -1,0 +1,208 @@
+//! The entries of a stream, kept in the nodes that they are written in and decoded one at a time.
+//!
+//! A node is an id and a listpack: count of entries, count of deleted ones, count of fields, the fields, 0, then the
+//! entries. An entry is flags, its id as the distance from the node's, its fields and values (values only, when its
+//! fields are the node's), and the count of its elements before this one.
+
+use super::packed::{Broken, Builder, Element, Listpack};
+use super::value::{Bytes, StreamId};
+
+/// The entry was deleted.
+const DELETED: i64 = 1;
+/// The entry's fields are the node's.
+const SAME_FIELDS: i64 = 2;
+
+/// Entries and bytes of a node at most: what Redis has by default.
+const NODE_ENTRIES_MAX: usize = 100;
+const NODE_BYTES_MAX: usize = 4096;
+
+const BROKEN: Broken = "a node of a stream is broken";
+
+/// An entry of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamEntry<'a> {
+    /// Its id.
+    pub id: StreamId,
+    /// Fields with values, in the order given.
+    pub fields: Vec<(Bytes<'a>, Bytes<'a>)>,
+}
+
+/// Entries in the order of their ids. Invariant: the nodes can be read, `len` and the ids are theirs.
+#[derive(Clone, Debug, Default)]
+pub struct StreamEntries<'a> {
+    nodes: Vec<(StreamId, Bytes<'a>)>,
+    len: u64,
+    first_id: Option<StreamId>,
+    last_id: Option<StreamId>,
+}
+
+impl PartialEq for StreamEntries<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for StreamEntries<'_> {}
+
+impl<'a> StreamEntries<'a> {
+    /// How many there are.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The id of the oldest.
+    pub fn first_id(&self) -> Option<StreamId> {
+        self.first_id
+    }
+
+    /// The id of the newest.
+    pub fn last_id(&self) -> Option<StreamId> {
+        self.last_id
+    }
+
+    /// The entries, the oldest first, each decoded when it comes.
+    pub fn iter(&self) -> impl Iterator<Item = StreamEntry<'_>> {
+        self.nodes.iter().flat_map(|(id, run)| {
+            // That it can be read was seen when the node was added.
+            let mut node = Node::new(*id, run).ok();
+            std::iter::from_fn(move || node.as_mut()?.next().ok()?)
+        })
+    }
+
+    /// The nodes: ids and listpacks.
+    pub(super) fn nodes(&self) -> &[(StreamId, Bytes<'a>)] {
+        &self.nodes
+    }
+
+    /// Adds the node with `id` and the listpack `run`.
+    pub(super) fn push_node(&mut self, id: StreamId, run: Bytes<'a>) -> Result<(), Broken> {
+        let mut node = Node::new(id, &run)?;
+        while let Some(entry) = node.next()? {
+            if self.last_id.is_some_and(|last_id| last_id >= entry.id) {
+                return Err("a stream's entries are not in order");
+            }
+            self.first_id.get_or_insert(entry.id);
+            self.last_id = Some(entry.id);
+            self.len += 1;
+        }
+        self.nodes.push((id, run));
+        Ok(())
+    }
+}
+
+impl<'e> FromIterator<StreamEntry<'e>> for StreamEntries<'_> {
+    /// The entries given, as far as each has a greater id than those before.
+    fn from_iter<I: IntoIterator<Item = StreamEntry<'e>>>(entries: I) -> Self {
+        let mut all = StreamEntries::default();
+        let mut node = Vec::new();
+        let mut bytes = 0;
+        let mut close = |node: &mut Vec<StreamEntry<'e>>| {
+            if let [first, ..] = node.as_slice() {
+                let _ = all.push_node(first.id, encode_node(first, node).into());
+            }
+            node.clear();
+        };
+        for entry in entries {
+            let size = |(name, value): &(Bytes<'_>, Bytes<'_>)| name.len() + value.len() + 8;
+            let more = 16 + entry.fields.iter().map(size).sum::<usize>();
+            if node.len() == NODE_ENTRIES_MAX || bytes + more > NODE_BYTES_MAX {
+                close(&mut node);
+                bytes = 0;
+            }
+            bytes += more;
+            node.push(entry);
+        }
+        close(&mut node);
+        all
+    }
+}
+
+fn encode_node(first: &StreamEntry<'_>, entries: &[StreamEntry<'_>]) -> Vec<u8> {
+    let mut node = Builder::new();
+    node.push_int(entries.len() as i64);
+    node.push_int(0);
+    node.push_int(first.fields.len() as i64);
+    first.fields.iter().for_each(|(name, _)| node.push(name));
+    node.push_int(0);
+    for entry in entries {
+        let same = entry.fields.iter().map(|(name, _)| name).eq(first.fields.iter().map(|(name, _)| name));
+        let from = node.count();
+        node.push_int(if same { SAME_FIELDS } else { 0 });
+        node.push_int(entry.id.ms.wrapping_sub(first.id.ms) as i64);
+        node.push_int(entry.id.seq.wrapping_sub(first.id.seq) as i64);
+        if !same {
+            node.push_int(entry.fields.len() as i64);
+        }
+        for (name, value) in &entry.fields {
+            if !same {
+                node.push(name);
+            }
+            node.push(value);
+        }
+        node.push_int((node.count() - from) as i64);
+    }
+    node.finish()
+}
+
+/// A node being read.
+struct Node<'b> {
+    listpack: Listpack<'b>,
+    id: StreamId,
+    fields: Vec<Element<'b>>,
+    /// Entries still to come that are there, and that were deleted.
+    live: i64,
+    deleted: i64,
+}
+
+impl<'b> Node<'b> {
+    fn new(id: StreamId, run: &'b [u8]) -> Result<Node<'b>, Broken> {
+        let mut listpack = Listpack::new(run)?;
+        let (live, deleted, count) = (listpack.int()?, listpack.int()?, listpack.int()?);
+        let fields = (0..count).map(|_| listpack.next()?.ok_or(BROKEN)).collect::<Result<_, _>>()?;
+        if listpack.int()? != 0 {
+            return Err(BROKEN);
+        }
+        Ok(Node { listpack, id, fields, live, deleted })
+    }
+
+    /// The next entry that was not deleted.
+    fn next(&mut self) -> Result<Option<StreamEntry<'b>>, Broken> {
+        loop {
+            let flags = match self.listpack.next()? {
+                Some(Element::Int(flags @ 0..=3)) => flags,
+                None if (self.live, self.deleted) == (0, 0) => return Ok(None),
+                _ => return Err(BROKEN),
+            };
+            let entry = self.entry(flags)?;
+            if flags & DELETED == 0 {
+                self.live -= 1;
+                return Ok(Some(entry));
+            }
+            self.deleted -= 1;
+        }
+    }
+
+    fn entry(&mut self, flags: i64) -> Result<StreamEntry<'b>, Broken> {
+        let listpack = &mut self.listpack;
+        // Distances are of unsigned numbers, and may go round.
+        let id = StreamId {
+            ms: self.id.ms.wrapping_add(listpack.int()? as u64),
+            seq: self.id.seq.wrapping_add(listpack.int()? as u64),
+        };
+        let same = flags & SAME_FIELDS != 0;
+        let count = if same { 0 } else { listpack.int()? };
+        let mut next = || listpack.next()?.map(Element::bytes).ok_or(BROKEN);
+        let fields: Vec<_> = if same {
+            self.fields.iter().map(|name| Ok((name.bytes(), next()?))).collect::<Result<_, Broken>>()?
+        } else {
+            (0..count).map(|_| Ok((next()?, next()?))).collect::<Result<_, Broken>>()?
+        };
+        let elements = if same { 3 + fields.len() } else { 4 + 2 * fields.len() };
+        if self.listpack.int()? != elements as i64 { Err(BROKEN) } else { Ok(StreamEntry { id, fields }) }
+    }
+}

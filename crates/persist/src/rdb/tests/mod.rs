@@ -1,0 +1,4 @@
+//! Files and payloads: what was written is read, in every type.
+
+mod round_trip;
+mod samples;
