@@ -10,6 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,25 +253,25 @@ pub(crate) fn parent(path: &Path) -> &Path {
 /// A file that is written beside the place it is meant for, under the name `temp-<process id>-<name>`, and takes that
 /// place whole or not at all. Dropped before, it is removed.
 #[derive(Debug)]
-pub struct NewFile<'s> {
-    storage: &'s dyn Storage,
+pub struct NewFile {
+    storage: Arc<dyn Storage>,
     target: PathBuf,
     temp: PathBuf,
     file: Option<Box<dyn StoredFile>>,
     len: u64,
 }
 
-impl<'s> NewFile<'s> {
+impl NewFile {
     /// Begins the file that is to be `target`.
     ///
     /// # Errors
     /// As opening it gives them.
-    pub fn beside(storage: &'s dyn Storage, target: &Path) -> io::Result<NewFile<'s>> {
+    pub fn beside(storage: &Arc<dyn Storage>, target: &Path) -> io::Result<NewFile> {
         let mut name = OsString::from(format!("temp-{}-", std::process::id()));
         name.push(target.file_name().ok_or(io::ErrorKind::InvalidInput)?);
         let temp = parent(target).join(name);
         let file = storage.open(&temp, Open::Create)?;
-        Ok(NewFile { storage, target: target.to_owned(), temp, file: Some(file), len: 0 })
+        Ok(NewFile { storage: storage.clone(), target: target.to_owned(), temp, file: Some(file), len: 0 })
     }
 
     /// How many bytes were written.
@@ -300,6 +301,14 @@ impl<'s> NewFile<'s> {
         self.storage.sync_dir(parent(&self.target))
     }
 
+    /// The file's id, which it keeps in its place.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub(crate) fn id(&self) -> io::Result<FileId> {
+        self.file.as_ref().ok_or(io::ErrorKind::BrokenPipe)?.id()
+    }
+
     /// [`NewFile::commit`] but for the last step: the directory is still to be synced.
     ///
     /// # Errors
@@ -312,7 +321,7 @@ impl<'s> NewFile<'s> {
     }
 }
 
-impl Write for NewFile<'_> {
+impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let file = self.file.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         let n = file.write(bytes)?;
@@ -325,7 +334,7 @@ impl Write for NewFile<'_> {
     }
 }
 
-impl Drop for NewFile<'_> {
+impl Drop for NewFile {
     fn drop(&mut self) {
         if self.file.take().is_some() {
             // What stays behind is found and removed at the next start.
@@ -341,9 +350,9 @@ impl Drop for NewFile<'_> {
 /// Those of `write` and of the storage. When only the directory's sync failed the new file is there, but after a
 /// crash it may be the old one.
 pub fn replace<T>(
-    storage: &dyn Storage,
+    storage: &Arc<dyn Storage>,
     path: &Path,
-    write: impl FnOnce(&mut NewFile<'_>) -> io::Result<T>,
+    write: impl FnOnce(&mut NewFile) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut file = NewFile::beside(storage, path)?;
     let done = write(&mut file)?;
@@ -355,6 +364,7 @@ pub fn replace<T>(
 mod tests {
     use std::fs;
     use std::io::{self, Write};
+    use std::sync::Arc;
 
     use super::{Disk, NewFile, Open, Storage, replace};
 
@@ -414,20 +424,21 @@ mod tests {
     #[test]
     fn a_file_is_replaced_whole_or_not_at_all() {
         let folder = Folder::new("replace");
+        let disk: Arc<dyn Storage> = Arc::new(Disk);
         let path = folder.0.join("f");
         fs::write(&path, "old").unwrap();
-        let failed: io::Result<()> = replace(&Disk, &path, |file| {
+        let failed: io::Result<()> = replace(&disk, &path, |file| {
             file.write_all(b"half of it")?;
             Err(io::Error::other("enough"))
         });
         assert!(failed.is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        let len = replace(&Disk, &path, |file| {
+        let len = replace(&disk, &path, |file| {
             file.write_all(b"new")?;
             Ok(file.len())
         });
         assert_eq!((len.unwrap(), fs::read(&path).unwrap()), (3, b"new".to_vec()));
-        drop(NewFile::beside(&Disk, &path).unwrap());
+        drop(NewFile::beside(&disk, &path).unwrap());
         assert_eq!(Disk.list(&folder.0).unwrap(), ["f"]);
     }
 
