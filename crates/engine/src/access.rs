@@ -39,7 +39,7 @@ pub(crate) fn touched(access: u32, policy: AccessPolicy, now_ms: i64, rng: &mut 
     match policy {
         AccessPolicy::Lru => seconds(now_ms),
         AccessPolicy::Lfu { log_factor, .. } => {
-            let counter = frequency(access, policy, now_ms);
+            let counter = access_frequency(access, policy, now_ms);
             let chance = u64::from(counter.saturating_sub(COUNTER_NEW)) * u64::from(log_factor) + 1;
             let grows = counter < u8::MAX && rng.below(chance) == 0;
             minutes(now_ms) << 8 | u32::from(counter + u8::from(grows))
@@ -47,13 +47,24 @@ pub(crate) fn touched(access: u32, policy: AccessPolicy, now_ms: i64, rng: &mut 
     }
 }
 
-/// Milliseconds since the last access, when the policy is LRU.
-pub(crate) fn idle_ms(access: u32, now_ms: i64) -> u64 {
+/// Milliseconds since the last access that the metadata `access` tells of, when the policy is LRU.
+pub fn access_idle_ms(access: u32, now_ms: i64) -> u64 {
     u64::from(seconds(now_ms).wrapping_sub(access) & CLOCK_MASK) * 1000
 }
 
-/// The counter, less what time took from it.
-pub(crate) fn frequency(access: u32, policy: AccessPolicy, now_ms: i64) -> u8 {
+/// The metadata of an entry that was last used `idle_ms` ago (LRU); what they cannot hold becomes the most they can.
+pub fn access_of_idle(idle_ms: u64, now_ms: i64) -> u32 {
+    let idle_s = (idle_ms / 1000).min(u64::from(CLOCK_MASK)) as u32;
+    seconds(now_ms).wrapping_sub(idle_s) & CLOCK_MASK
+}
+
+/// The metadata of an entry whose counter is `frequency` now (LFU).
+pub fn access_of_frequency(frequency: u8, now_ms: i64) -> u32 {
+    minutes(now_ms) << 8 | u32::from(frequency)
+}
+
+/// The counter in the metadata `access`, less what time took from it, when the policy is LFU.
+pub fn access_frequency(access: u32, policy: AccessPolicy, now_ms: i64) -> u8 {
     let counter = (access & 0xff) as u8;
     let AccessPolicy::Lfu { decay_minutes, .. } = policy else { return counter };
     let passed = minutes(now_ms).wrapping_sub(access >> 8) & 0xffff;
@@ -71,7 +82,9 @@ fn minutes(now_ms: i64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{AccessPolicy, frequency, fresh, idle_ms, touched};
+    use super::{
+        AccessPolicy, access_frequency, access_idle_ms, access_of_frequency, access_of_idle, fresh, touched,
+    };
     use crate::rng::Rng;
 
     const NOW_MS: i64 = 1_800_000_000_000;
@@ -79,9 +92,14 @@ mod tests {
     #[test]
     fn idle_time_counts_in_seconds_and_survives_the_clock_going_round() {
         let access = fresh(AccessPolicy::Lru, NOW_MS);
-        assert_eq!(idle_ms(access, NOW_MS + 12_345), 12_000);
+        assert_eq!(access_idle_ms(access, NOW_MS + 12_345), 12_000);
+        assert_eq!(access_of_idle(12_345, NOW_MS + 12_345), access);
+        assert_eq!(
+            access_idle_ms(access_of_idle(u64::MAX, NOW_MS), NOW_MS),
+            u64::from(super::CLOCK_MASK) * 1000
+        );
         let last_second = ((1i64 << 24) * 107 - 1) * 1000;
-        assert_eq!(idle_ms(fresh(AccessPolicy::Lru, last_second), last_second + 2000), 2000);
+        assert_eq!(access_idle_ms(fresh(AccessPolicy::Lru, last_second), last_second + 2000), 2000);
     }
 
     #[test]
@@ -92,11 +110,15 @@ mod tests {
         for _ in 0..1000 {
             access = touched(access, policy, NOW_MS, &mut rng);
         }
-        let counter = frequency(access, policy, NOW_MS);
+        let counter = access_frequency(access, policy, NOW_MS);
         assert!((12..=30).contains(&counter), "about 18 after a thousand accesses, not {counter}");
-        assert_eq!(frequency(access, policy, NOW_MS + 3 * 60_000), counter - 3);
-        assert_eq!(frequency(access, policy, NOW_MS + 1000 * 60_000), 0);
+        assert_eq!(access_frequency(access, policy, NOW_MS + 3 * 60_000), counter - 3);
+        assert_eq!(access_frequency(access, policy, NOW_MS + 1000 * 60_000), 0);
+        assert_eq!(
+            access_frequency(access_of_frequency(counter, NOW_MS), policy, NOW_MS + 60_000),
+            counter - 1
+        );
         let never = AccessPolicy::Lfu { log_factor: 10, decay_minutes: 0 };
-        assert_eq!(frequency(access, never, NOW_MS + 1000 * 60_000), counter);
+        assert_eq!(access_frequency(access, never, NOW_MS + 1000 * 60_000), counter);
     }
 }

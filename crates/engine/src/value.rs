@@ -169,12 +169,12 @@ impl<'e> Entry<'e> {
     /// Milliseconds since it was last read or written, in steps of a second (OBJECT IDLETIME). With an LFU
     /// policy the figure means nothing.
     pub fn idle_ms(self, now_ms: i64) -> u64 {
-        crate::access::idle_ms(self.access(), now_ms)
+        crate::access::access_idle_ms(self.access(), now_ms)
     }
 
     /// How often it is used, on a logarithmic scale of 0 to 255 (OBJECT FREQ), `policy` being in force.
     pub fn frequency(self, policy: crate::access::AccessPolicy, now_ms: i64) -> u8 {
-        crate::access::frequency(self.access(), policy, now_ms)
+        crate::access::access_frequency(self.access(), policy, now_ms)
     }
 
     /// Bytes of memory it takes, the keyspace's share included (MEMORY USAGE).
