@@ -24,6 +24,39 @@ pub enum AccessPolicy {
     },
 }
 
+/// How a key was used, as files and RESTORE tell it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing is said.
+    #[default]
+    Unsaid,
+    /// Seconds since it was last used.
+    IdleS(u64),
+    /// How often it is used, on the scale of OBJECT FREQ.
+    Frequency(u8),
+}
+
+impl Access {
+    /// What the metadata of an entry ([`crate::Head::access`]) say, `policy` being in force.
+    pub fn of(access: u32, policy: AccessPolicy, now_ms: i64) -> Access {
+        match policy {
+            AccessPolicy::Lru => Access::IdleS(access_idle_ms(access, now_ms) / 1000),
+            AccessPolicy::Lfu { .. } => Access::Frequency(access_frequency(access, policy, now_ms)),
+        }
+    }
+
+    /// Metadata that say this; what `policy` does not ask for is as with a key made now.
+    pub(crate) fn metadata(self, policy: AccessPolicy, now_ms: i64) -> u32 {
+        match (self, policy) {
+            (Access::IdleS(idle_s), AccessPolicy::Lru) => access_of_idle(idle_s.saturating_mul(1000), now_ms),
+            (Access::Frequency(frequency), AccessPolicy::Lfu { .. }) => {
+                access_of_frequency(frequency, now_ms)
+            }
+            _ => fresh(policy, now_ms),
+        }
+    }
+}
+
 /// The metadata of an entry made now.
 #[inline]
 pub(crate) fn fresh(policy: AccessPolicy, now_ms: i64) -> u32 {
@@ -83,7 +116,8 @@ fn minutes(now_ms: i64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::{
-        AccessPolicy, access_frequency, access_idle_ms, access_of_frequency, access_of_idle, fresh, touched,
+        Access, AccessPolicy, access_frequency, access_idle_ms, access_of_frequency, access_of_idle, fresh,
+        touched,
     };
     use crate::rng::Rng;
 
@@ -120,5 +154,16 @@ mod tests {
         );
         let never = AccessPolicy::Lfu { log_factor: 10, decay_minutes: 0 };
         assert_eq!(access_frequency(access, never, NOW_MS + 1000 * 60_000), counter);
+    }
+
+    #[test]
+    fn what_a_file_says_of_a_key_is_kept_as_far_as_the_policy_asks_for_it() {
+        let lfu = AccessPolicy::Lfu { log_factor: 10, decay_minutes: 1 };
+        let kept = |said: Access, policy| Access::of(said.metadata(policy, NOW_MS), policy, NOW_MS);
+        assert_eq!(kept(Access::IdleS(1000), AccessPolicy::Lru), Access::IdleS(1000));
+        assert_eq!(kept(Access::Frequency(77), lfu), Access::Frequency(77));
+        assert_eq!(kept(Access::Unsaid, lfu), Access::Frequency(5));
+        assert_eq!(kept(Access::IdleS(1000), lfu), Access::Frequency(5));
+        assert_eq!(kept(Access::Frequency(77), AccessPolicy::Lru), Access::IdleS(0));
     }
 }

@@ -60,7 +60,7 @@ pub struct Head<'r> {
     pub key: &'r [u8],
     /// When it expires, in milliseconds since the Unix epoch; nothing: never.
     pub deadline_ms: Option<i64>,
-    /// Access metadata: [`crate::access_idle_ms`] and [`crate::access_frequency`] read it.
+    /// Access metadata: [`crate::Access::of`] reads it.
     pub access: u32,
 }
 

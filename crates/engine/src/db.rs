@@ -2,7 +2,7 @@
 //!
 //! Every look-up hides, and removes, a key whose deadline has come.
 
-use crate::access;
+use crate::access::{self, Access};
 use crate::cut::Fate;
 use crate::entry::{Entry, EntryBox, Payload};
 use crate::held::Held;
@@ -263,6 +263,24 @@ impl<'a, 's> Db<'a, 's> {
             table.update(key.hash, at, Fate::Goes, replace);
             store.note(stripe, self.index, Some(table));
         }
+    }
+
+    /// Makes `key` the string `value`, used as `access` says, unless the key is there; whether it did.
+    pub fn add_string(
+        &mut self,
+        key: Key<'_>,
+        value: &[u8],
+        deadline_ms: Option<i64>,
+        access: Access,
+    ) -> bool {
+        let new = self.find(key).is_none();
+        if new {
+            let payload =
+                canonical_int(value).map_or(Payload::Bytes { bytes: value, raw: false }, Payload::Int);
+            let access = access.metadata(self.turn.access, self.turn.now_ms);
+            self.insert(key, EntryBox::new(key.bytes, payload, deadline_ms, access));
+        }
+        new
     }
 
     fn insert(&mut self, key: Key<'_>, entry: EntryBox) {

@@ -22,7 +22,9 @@ mod timetable;
 mod turn;
 mod value;
 
-pub use access::{AccessPolicy, access_frequency, access_idle_ms, access_of_frequency, access_of_idle};
+pub use access::{
+    Access, AccessPolicy, access_frequency, access_idle_ms, access_of_frequency, access_of_idle,
+};
 pub use batch::{Batch, Head, Record};
 pub use cut::{CUTS_MAX, Cut, Size, Step};
 pub use db::{Db, Deadline, Free, Scan};

@@ -32,6 +32,7 @@ mod tests;
 mod value;
 mod writer;
 
+pub use engine::Access;
 pub use error::{Error, Fault};
 pub use format::{Dialect, Encoding, REDIS_VERSION_MAX, VALKEY_VERSION, VERSION};
 pub use module::ModuleName;
@@ -41,4 +42,4 @@ pub use value::{
     Bytes, Field, Module, Stream, StreamConsumer, StreamEntries, StreamEntry, StreamGroup, StreamId,
     StreamPending, Value,
 };
-pub use writer::{About, Access, Options, Writer};
+pub use writer::{About, Options, Writer};

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use engine::Str;
+use engine::{Access, AccessPolicy, Head, Record, Str};
 
 use super::encode::{Encoder, encoding_of};
 use super::format::{Encoding, VERSION, opcode};
@@ -21,18 +21,6 @@ pub struct Options {
     pub checksum: bool,
 }
 
-/// What a file says of how a key was used: which one depends on the policy of eviction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing.
-    #[default]
-    Unsaid,
-    /// Seconds since it was last used.
-    IdleS(u64),
-    /// How often it is used, on the scale of OBJECT FREQ.
-    Frequency(u8),
-}
-
 /// What stands before a key about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct About {
@@ -49,6 +37,8 @@ pub struct Writer<W> {
     encoder: Encoder,
     crc: Option<Crc64>,
     written: u64,
+    /// The database of what comes next.
+    db: Option<u32>,
     /// Bytes still to come of the string that [`Writer::begin_long`] began.
     long_left: u64,
 }
@@ -59,7 +49,7 @@ impl<W: Write> Writer<W> {
         let mut encoder = Encoder::new(options.compression);
         encoder.raw(format!("REDIS{VERSION:04}").as_bytes());
         let crc = options.checksum.then(Crc64::new);
-        Writer { out, encoder, crc, written: 0, long_left: 0 }
+        Writer { out, encoder, crc, written: 0, db: None, long_left: 0 }
     }
 
     /// Bytes written so far, those included that are still gathered.
@@ -107,6 +97,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As writing gives them.
     pub fn select(&mut self, db: u32) -> io::Result<()> {
+        self.db = Some(db);
         self.encoder.byte(opcode::SELECT);
         self.encoder.length(db.into());
         self.gathered()
@@ -121,6 +112,34 @@ impl<W: Write> Writer<W> {
         self.encoder.length(keys);
         self.encoder.length(volatile);
         self.gathered()
+    }
+
+    /// What a snapshot's cut handed out, in its database. With `policy`, and the time in milliseconds since the Unix
+    /// epoch, it says how keys were used.
+    ///
+    /// # Errors
+    /// As writing gives them.
+    pub fn record(&mut self, record: Record<'_>, policy: Option<(AccessPolicy, i64)>) -> io::Result<()> {
+        match record {
+            Record::Entry { head, value } => {
+                let about = self.head(head, policy)?;
+                self.string(head.key, about, value)
+            }
+            Record::Long { head, len } => {
+                let about = self.head(head, policy)?;
+                self.begin_long(head.key, about, len)
+            }
+            Record::Piece(bytes) => self.piece(bytes),
+        }
+    }
+
+    /// Selects the database of `head`, and gives what else it says.
+    fn head(&mut self, head: Head<'_>, policy: Option<(AccessPolicy, i64)>) -> io::Result<About> {
+        if self.db != Some(head.db) {
+            self.select(head.db)?;
+        }
+        let access = policy.map(|(policy, now_ms)| Access::of(head.access, policy, now_ms));
+        Ok(About { deadline_ms: head.deadline_ms, access: access.unwrap_or_default() })
     }
 
     /// A key with a string.
