@@ -5,9 +5,11 @@
 //! - `tail`: the file that is being written, and how a failing disk is dealt with.
 //! - [`AppendLog`]: the log as it is written: append, write, sync, rewrite.
 //! - [`recover`]: the log as it is read at the start.
+//! - [`check`]: the log as a person looks at it who has to mend it.
 
 mod append;
 mod batch;
+mod check;
 mod files;
 pub mod manifest;
 mod recover;
@@ -16,6 +18,7 @@ mod scan;
 mod tail;
 
 pub use append::{AppendLog, LogOptions, Rewrite, Sizes, State};
+pub use check::{CheckMode, FileReport, Problem, Report, Role, check};
 pub use files::{BaseFormat, Place};
 pub use recover::{Note, Recovered, RecoveryError, RecoveryOptions, Refused, Replay, recover};
 

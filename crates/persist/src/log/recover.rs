@@ -118,11 +118,11 @@ pub struct RecoveryError {
 }
 
 impl RecoveryError {
-    fn new(file: &Path, offset: Option<u64>, what: impl Into<String>) -> RecoveryError {
+    pub(super) fn new(file: &Path, offset: Option<u64>, what: impl Into<String>) -> RecoveryError {
         RecoveryError { file: file.to_owned(), offset, what: what.into(), mend: None }
     }
 
-    fn io(file: &Path, error: io::Error) -> RecoveryError {
+    pub(super) fn io(file: &Path, error: io::Error) -> RecoveryError {
         RecoveryError::new(file, None, error.to_string())
     }
 }
@@ -173,22 +173,25 @@ pub fn recover(
 pub(super) fn load_manifest(storage: &dyn Storage, place: &Place) -> Result<Option<Manifest>, RecoveryError> {
     let path = place.manifest();
     let bytes = match storage.open(&path, Open::Read) {
-        Ok(file) => read_all(&*file).map_err(|e| RecoveryError::io(&path, e))?,
+        Ok(file) => read_small(&*file).map_err(|e| RecoveryError::io(&path, e))?,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             return refuse_orphans(storage, place).map(|()| None);
         }
         Err(e) => return Err(RecoveryError::io(&path, e)),
     };
-    let refused = |e: super::manifest::ManifestError| {
-        RecoveryError::new(&path, Some(e.offset as u64), format!("line {}: {}", e.line, e.what))
-    };
-    Manifest::parse(&bytes).map(Some).map_err(refused)
+    parse_manifest(&path, &bytes).map(Some)
+}
+
+/// Reads the manifest that is at `path`.
+pub(super) fn parse_manifest(path: &Path, bytes: &[u8]) -> Result<Manifest, RecoveryError> {
+    Manifest::parse(bytes).map_err(|e| RecoveryError::new(path, Some(e.offset as u64), e.to_string()))
 }
 
 /// The most that is read of a manifest: a few thousand files.
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 
-fn read_all(file: &dyn StoredFile) -> io::Result<Vec<u8>> {
+/// All of a file that is expected to be small.
+pub(super) fn read_small(file: &dyn StoredFile) -> io::Result<Vec<u8>> {
     let len = file.len()?;
     if len > MANIFEST_BYTES_MAX {
         return Err(io::Error::other("it is too long for a manifest"));
@@ -359,7 +362,7 @@ impl Reading<'_> {
     }
 }
 
-fn refused(path: &Path, offset: u64, Refused { at, what }: Refused) -> RecoveryError {
+pub(super) fn refused(path: &Path, offset: u64, Refused { at, what }: Refused) -> RecoveryError {
     RecoveryError::new(path, Some(offset + at), what)
 }
 
