@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::connection::{Connection, Lost, without_code};
+
 /// Variables that hold the password, the first one set wins; `-a` and a URL's password come before them.
 const PASSWORD_VARIABLES: [&str; 2] = ["EBBTIDE_AUTH", "REDISCLI_AUTH"];
 const PORT_DEFAULT: u16 = 6379;
 
 /// A server's place. Displayed as the prompt shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+pub enum Address {
     /// A host's name or address, and a TCP port.
     Tcp(String, u16),
     /// The path of a unix socket.
@@ -25,6 +27,28 @@ impl fmt::Display for Address {
             Address::Unix(path) => write!(f, "{}", path.display()),
         }
     }
+}
+
+/// Why there is no connection to a server.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The options name no server.
+    #[error("{0}")]
+    Options(String),
+    /// Nobody answers there.
+    #[error("Could not connect to {address}: {reason}")]
+    Unreachable {
+        /// Where.
+        address: Address,
+        /// The system's words.
+        reason: String,
+    },
+    /// The connection ended at once.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// The server refuses the password.
+    #[error("AUTH failed: {0}")]
+    Refused(String),
 }
 
 /// A name and password for AUTH.
@@ -47,15 +71,15 @@ pub(crate) struct Endpoint {
     pub(crate) db: Option<u32>,
 }
 
-/// Options that name the server: those of `ebbtide cli` and `ebbtide bench` alike.
+/// Options that name the server, the same for every tool that talks to one.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connection")]
-pub(crate) struct ServerArgs {
+pub struct ServerArgs {
     /// Server's host name or address [default: 127.0.0.1]
-    #[arg(short = 'h', value_name = "host")]
+    #[arg(short = 'h', alias = "host", value_name = "host")]
     pub(crate) host: Option<String>,
     /// Server's TCP port [default: 6379]
-    #[arg(short = 'p', value_name = "port")]
+    #[arg(short = 'p', alias = "port", value_name = "port")]
     pub(crate) port: Option<u16>,
     /// Server's unix socket (instead of host and port)
     #[arg(short = 's', value_name = "path")]
@@ -97,6 +121,32 @@ impl ServerArgs {
         let user = self.user.clone().or(url.user);
         let credentials = password.map(|password| Credentials { user, password });
         Ok(Endpoint { address, credentials, db: url.db })
+    }
+
+    /// Whether any of the options is given.
+    pub fn is_given(&self) -> bool {
+        let ServerArgs { host, port, socket, password, user, url } = self;
+        let texts = [host, password, user, url];
+        texts.iter().any(|option| option.is_some()) || port.is_some() || socket.is_some()
+    }
+
+    /// Connects to the server and authenticates, in database 0 and RESP2.
+    ///
+    /// # Errors
+    /// The options are no good, nobody answers, or the server refuses the password.
+    pub fn connect(&self) -> Result<Connection, ConnectError> {
+        let endpoint = self.endpoint(|name| std::env::var_os(name)).map_err(ConnectError::Options)?;
+        let address = endpoint.address;
+        let mut connection = Connection::open(&address)
+            .map_err(|error| ConnectError::Unreachable { address, reason: without_code(&error) })?;
+        if let Some(Credentials { user, password }) = endpoint.credentials {
+            let words = [Some("AUTH".to_owned()), user, Some(password)];
+            let reply = connection.request(&words.into_iter().flatten().collect::<Vec<_>>())?;
+            if let Some(error) = reply.as_error() {
+                return Err(ConnectError::Refused(String::from_utf8_lossy(error).into_owned()));
+            }
+        }
+        Ok(connection)
     }
 
     /// Whether a password stands in the options, where other users of the machine may see it.

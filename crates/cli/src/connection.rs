@@ -17,7 +17,7 @@ const READ_BYTES: usize = 64 << 10;
 
 /// A connection is of no more use.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Lost {
+pub enum Lost {
     /// The server ended it.
     #[error("Server closed the connection")]
     Closed,
@@ -122,7 +122,7 @@ impl Write for Stream {
 
 /// A connection and what is on its way in both directions.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     stream: Stream,
     decoder: Decoder,
     /// Requests not yet sent.
@@ -143,7 +143,7 @@ impl Connection {
     }
 
     /// Adds a request to those that [`Connection::send`] sends.
-    pub(crate) fn queue<A: AsRef<[u8]>>(&mut self, args: &[A]) {
+    pub fn queue<A: AsRef<[u8]>>(&mut self, args: &[A]) {
         self.requests.array(args.len());
         for arg in args {
             self.requests.bulk(arg.as_ref());
@@ -151,14 +151,20 @@ impl Connection {
     }
 
     /// Sends the queued requests.
-    pub(crate) fn send(&mut self) -> Result<(), Lost> {
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub fn send(&mut self) -> Result<(), Lost> {
         let sent = self.stream.write_all(self.requests.bytes());
         self.requests.truncate(0);
         sent.map_err(lost)
     }
 
     /// Waits for the next reply or push message.
-    pub(crate) fn receive(&mut self) -> Result<Value, Lost> {
+    ///
+    /// # Errors
+    /// The connection has ended, or what comes is no reply.
+    pub fn receive(&mut self) -> Result<Value, Lost> {
         loop {
             if let Some(value) = self.decoder.next()? {
                 return Ok(value);
@@ -183,7 +189,10 @@ impl Connection {
     }
 
     /// Sends one request and waits for its reply; push messages in between are dropped.
-    pub(crate) fn request<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Result<Value, Lost> {
+    ///
+    /// # Errors
+    /// As [`Connection::send`] and [`Connection::receive`].
+    pub fn request<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Result<Value, Lost> {
         self.queue(args);
         self.send()?;
         loop {

@@ -27,6 +27,8 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
+pub use address::{Address, ConnectError, ServerArgs};
+pub use connection::{Connection, Lost};
 use failure::Failure;
 use modes::survey::Measure;
 use modes::{hotkeys, latency, latency_dist, pipe, scan, stat, survey};

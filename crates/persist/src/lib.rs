@@ -1,6 +1,7 @@
 //! Files of the store.
 
 pub mod crc64;
+pub mod json;
 pub mod log;
 mod lzf;
 pub mod rdb;
