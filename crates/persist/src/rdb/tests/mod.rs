@@ -1,4 +1,5 @@
 //! Files and payloads: what was written is read, in every type.
 
+mod load;
 mod round_trip;
 mod samples;
