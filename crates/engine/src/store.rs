@@ -255,10 +255,10 @@ impl Store {
     }
 
     /// Removes the keys of `group`'s stripes whose deadline is not after the turn's time. Looks at about
-    /// `budget` entries at most, so that the caller can serve clients in between.
+    /// `budget` entries at most, so that the caller can serve clients in between. While files are loaded nothing is due.
     pub fn expire_due(&self, group: usize, turn: &mut Turn, mut budget: usize) -> Due {
         let now_ms = turn.now_ms;
-        if self.timetable.next(group) > now_ms {
+        if turn.loading || self.timetable.next(group) > now_ms {
             return Due::Done;
         }
         for stripe in self.timetable.due(group, now_ms) {
