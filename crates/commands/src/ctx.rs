@@ -1,9 +1,13 @@
 //! What a command's function works with.
 
+use std::iter;
+
 use engine::{Db, EventClass, Key};
 use resp::{Args, Reply};
+use smallvec::SmallVec;
 
 use crate::host::Host;
+use crate::rename;
 use crate::session::Session;
 use crate::table::Command;
 
@@ -67,11 +71,23 @@ impl<'a> Ctx<'a, '_> {
     pub fn effect(&mut self, args: &[&[u8]]) {
         self.rewritten = true;
         let db = self.db.index();
-        self.db.turn.effect(db, args.iter().copied());
+        let typed = self.args.at(0);
+        match renamed(typed) {
+            // What the client typed, not what the function spelled out.
+            Some(name) if args.first().is_some_and(|first| std::ptr::eq(*first, typed)) => {
+                let args: SmallVec<[&[u8]; 16]> = iter::once(name).chain(args[1..].iter().copied()).collect();
+                self.db.turn.effect(db, args.into_iter());
+            }
+            _ => self.db.turn.effect(db, args.iter().copied()),
+        }
     }
 
     /// Makes the request itself the effect, whether anything changed or not.
     pub fn effect_request(&mut self) {
+        if renamed(self.args.at(0)).is_some() {
+            let args: SmallVec<[&[u8]; 16]> = self.args.iter().collect();
+            return self.effect(&args);
+        }
         self.rewritten = true;
         let db = self.db.index();
         self.db.turn.effect(db, self.args.iter());
@@ -81,4 +97,11 @@ impl<'a> Ctx<'a, '_> {
     pub fn no_effect(&mut self) {
         self.rewritten = true;
     }
+}
+
+/// The table's name of a command that clients call `typed` because `rename-command` says so: effects are read by
+/// whoever knows the table.
+#[inline]
+fn renamed(typed: &[u8]) -> Option<&'static [u8]> {
+    Some(rename::changed(typed)??.command.name.as_bytes())
 }
