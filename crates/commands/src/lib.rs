@@ -19,6 +19,7 @@ mod ctx;
 mod deadline;
 mod debug;
 mod debug_protocol;
+mod dump;
 mod error;
 #[cfg(test)]
 mod example;

@@ -171,7 +171,7 @@ impl Command {
 }
 
 /// All commands, family by family.
-pub(crate) static FAMILIES: [&[&Command]; 22] = [
+pub(crate) static FAMILIES: [&[&Command]; 23] = [
     crate::string::COMMANDS,
     crate::string_many::COMMANDS,
     crate::string_range::COMMANDS,
@@ -182,6 +182,7 @@ pub(crate) static FAMILIES: [&[&Command]; 22] = [
     crate::bitop::COMMANDS,
     crate::bitfield::COMMANDS,
     crate::generic::COMMANDS,
+    crate::dump::COMMANDS,
     crate::scan::COMMANDS,
     crate::object::COMMANDS,
     crate::expire::COMMANDS,

@@ -204,15 +204,19 @@ impl Client {
 
     /// The bytes that a line, as typed into a terminal, gets back.
     pub fn send(&mut self, line: &str) -> String {
+        String::from_utf8_lossy(&self.bytes(line)).into_owned()
+    }
+
+    fn bytes(&mut self, line: &str) -> Vec<u8> {
         let (mut line, mut spans) = (line.as_bytes().to_vec(), Vec::new());
         split_line(&mut line, &mut spans).unwrap();
-        String::from_utf8_lossy(&self.request(Args::new(&line, &spans))).into_owned()
+        self.request(Args::new(&line, &spans))
     }
 
     /// The reply to a line.
     pub fn value(&mut self, line: &str) -> Value {
         let mut decoder = Decoder::new();
-        decoder.feed(self.send(line).as_bytes());
+        decoder.feed(&self.bytes(line));
         decoder.next().unwrap().unwrap_or_else(|| panic!("{line}: no reply"))
     }
 

@@ -8,7 +8,7 @@ use super::tree::{File, Tree};
 const ARROWS: &[(&str, &[&str])] = &[
     ("resp", &[]),
     ("engine", &[]),
-    ("commands", &["engine", "resp"]),
+    ("commands", &["engine", "persist", "resp"]),
     ("persist", &["engine"]),
     ("server", &["commands", "engine", "persist", "resp"]),
     ("cli", &["resp"]),
