@@ -85,6 +85,12 @@ pub trait StoredFile: Send + Debug {
     /// As writing gives them; nothing was written then.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Writes at `offset`, over what is there: how many bytes it took, which may be fewer.
+    ///
+    /// # Errors
+    /// As writing gives them; nothing was written then.
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+
     /// Makes what was written, and the length, safe from a crash.
     ///
     /// # Errors
@@ -170,14 +176,15 @@ impl Storage for Disk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn StoredFile>> {
         let file = match how {
             Open::Read => File::open(path)?,
-            Open::Append | Open::Create => {
-                OpenOptions::new().read(true).append(true).create(true).open(path)?
+            Open::Append => {
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?
+            }
+            Open::Create => {
+                OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?
             }
         };
-        if how == Open::Create {
-            file.set_len(0)?;
-        }
-        Ok(Box::new(DiskFile(file)))
+        let end = file.metadata()?.len();
+        Ok(Box::new(DiskFile { file, end }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -213,31 +220,45 @@ impl Storage for Disk {
 }
 
 #[derive(Debug)]
-struct DiskFile(File);
+struct DiskFile {
+    file: File,
+    /// Where the next write goes.
+    end: u64,
+}
 
 impl StoredFile for DiskFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        let written = self.file.write_at(bytes, self.end)?;
+        self.end += written as u64;
+        Ok(written)
+    }
+
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let written = self.file.write_at(bytes, offset)?;
+        self.end = self.end.max(offset + written as u64);
+        Ok(written)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)?;
+        self.end = len;
+        Ok(())
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        FileExt::read_at(&self.0, bytes, offset)
+        FileExt::read_at(&self.file, bytes, offset)
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn id(&self) -> io::Result<FileId> {
-        let found = self.0.metadata()?;
+        let found = self.file.metadata()?;
         Ok(FileId { device: found.dev(), inode: found.ino() })
     }
 }
@@ -257,7 +278,9 @@ pub struct NewFile {
     storage: Arc<dyn Storage>,
     target: PathBuf,
     temp: PathBuf,
+    /// Nothing once the file is in its place, or a sync failed: what was written before is not to be trusted.
     file: Option<Box<dyn StoredFile>>,
+    placed: bool,
     len: u64,
 }
 
@@ -271,7 +294,14 @@ impl NewFile {
         name.push(target.file_name().ok_or(io::ErrorKind::InvalidInput)?);
         let temp = parent(target).join(name);
         let file = storage.open(&temp, Open::Create)?;
-        Ok(NewFile { storage: storage.clone(), target: target.to_owned(), temp, file: Some(file), len: 0 })
+        Ok(NewFile {
+            storage: storage.clone(),
+            target: target.to_owned(),
+            temp,
+            file: Some(file),
+            placed: false,
+            len: 0,
+        })
     }
 
     /// How many bytes were written.
@@ -287,9 +317,10 @@ impl NewFile {
     /// Syncs what was written so far: done now and then, the last sync does not take long.
     ///
     /// # Errors
-    /// As syncing gives them. The file must not be used then.
+    /// As syncing gives them. The file cannot be used any more then.
     pub fn sync(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), |file| file.sync())
+        let file = self.file.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        file.sync().inspect_err(|_| self.file = None)
     }
 
     /// Makes the file safe and puts it in its place.
@@ -316,7 +347,7 @@ impl NewFile {
     pub(crate) fn place(&mut self) -> io::Result<()> {
         self.sync()?;
         self.storage.rename(&self.temp, &self.target)?;
-        self.file = None;
+        (self.file, self.placed) = (None, true);
         Ok(())
     }
 }
@@ -336,7 +367,8 @@ impl Write for NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        self.file = None;
+        if !self.placed {
             // What stays behind is found and removed at the next start.
             let _ = self.storage.remove(&self.temp);
         }
@@ -402,6 +434,9 @@ mod tests {
         let mut again = Disk.open(&path, Open::Append).unwrap();
         again.write_all(b"!", &mut written).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one three!");
+        let mut again = Disk.open(&path, Open::Append).unwrap();
+        assert_eq!((again.write_at(b"ONE", 0).unwrap(), again.write(b"?").unwrap()), (3, 1));
+        assert_eq!(fs::read(&path).unwrap(), b"ONE three!?");
         assert_eq!(Disk.open(&path, Open::Create).unwrap().len().unwrap(), 0);
         let missing = Disk.open(&folder.0.join("g"), Open::Read);
         assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);

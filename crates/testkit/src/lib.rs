@@ -1,8 +1,9 @@
-//! What tests share: requests made up from the command table, servers as processes, and comparisons of replies
-//! and states.
+//! What tests share: requests made up from the command table, servers as processes, comparisons of replies and
+//! states, and a disk that fails.
 
 mod argument;
 mod compare;
+pub mod faulty;
 mod generate;
 mod request;
 mod sequence;

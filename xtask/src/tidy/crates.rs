@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["commands", "engine", "persist", "resp"]),
     ("cli", &["resp"]),
     ("ebbtide", &["cli", "commands", "engine", "persist", "server"]),
-    ("testkit", &["commands", "engine", "resp"]),
+    ("testkit", &["commands", "engine", "persist", "resp"]),
 ];
 
 /// A crate whose tests any crate may use.

@@ -6,14 +6,18 @@
 
 use std::io;
 use std::mem;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{BaseFormat, Files, Place};
 use super::manifest::{Manifest, Part};
-use super::recover::Recovered;
+use super::recover::{OwnTail, Recovered};
 use super::tail::Tail;
 use crate::storage::{NewFile, Open, Storage, StoredFile};
+
+/// How many bytes are written again at once.
+const REWRITE_BYTES: usize = 1 << 20;
 
 /// How a log is written.
 #[derive(Clone, Copy, Debug)]
@@ -98,8 +102,8 @@ impl AppendLog {
         log.removed = log.files.sync_names()?;
         log.base_bytes = recovered.base_bytes;
         let last = log.files.manifest.incrs.last().cloned();
-        match (last, recovered.tail_len) {
-            (Some(last), Some(len)) => log.reopen(&last, len)?,
+        match (last, recovered.tail) {
+            (Some(last), Some(tail)) => log.reopen(&last, tail)?,
             _ => log.next_tail()?,
         }
         log.closed_bytes = log.count_closed()?;
@@ -141,12 +145,15 @@ impl AppendLog {
         })
     }
 
-    /// Opens the last incremental file, of which `len` bytes were recovered.
-    fn reopen(&mut self, last: &Part, len: u64) -> io::Result<()> {
+    /// Opens the last incremental file, as it was recovered.
+    fn reopen(&mut self, last: &Part, OwnTail { len, synced }: OwnTail) -> io::Result<()> {
         let path = self.files.place.part(last);
         let mut file = self.files.storage.open(&path, Open::Append)?;
         if file.len()? != len {
             return Err(io::Error::other(format!("{} was changed meanwhile", path.display())));
+        }
+        if self.options.keeps {
+            rewrite_in_place(&mut *file, synced..len)?;
         }
         file.sync()?;
         self.tail = Some(Tail::new(path, file, len, self.options.keeps)?);
@@ -384,4 +391,21 @@ impl AppendLog {
         self.sync()?;
         self.tail.as_mut().map_or(Ok(()), Tail::write_mark)
     }
+}
+
+/// Writes a part of a file over itself. After a sync that failed, the process before may have ended; what was read
+/// then need not be on the disk, and a sync that succeeds now does not change that, unless it is written again. It is
+/// not cut off first: it may be on the disk, and promised.
+fn rewrite_in_place(file: &mut dyn StoredFile, range: Range<u64>) -> io::Result<()> {
+    let (mut at, mut bytes) = (range.start, vec![0; REWRITE_BYTES]);
+    while at < range.end {
+        let wanted = REWRITE_BYTES.min((range.end - at) as usize);
+        let read = file.read_full_at(&mut bytes[..wanted], at)?;
+        let written = file.write_at(&bytes[..read], at)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        at += written as u64;
+    }
+    Ok(())
 }

@@ -100,8 +100,17 @@ pub struct Recovered {
     pub bytes: u64,
     /// What was done on the way.
     pub notes: Vec<Note>,
-    /// The length of the last incremental file, when it is one of ours that can be gone on with.
-    pub(super) tail_len: Option<u64>,
+    /// The last incremental file, when it is one of ours that can be gone on with.
+    pub(super) tail: Option<OwnTail>,
+}
+
+/// The end of a file of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OwnTail {
+    /// Its length.
+    pub(super) len: u64,
+    /// Up to where it says itself that it was synced.
+    pub(super) synced: u64,
 }
 
 /// Why a log was not recovered.
@@ -304,7 +313,8 @@ impl Reading<'_> {
             let is_base = i == 0 && manifest.base.is_some();
             let end = self.file(path, &**file, is_base)?;
             recovered.base_bytes += if is_base { len } else { 0 };
-            recovered.tail_len = end.own_len.filter(|&own| own == end.offset && !is_base);
+            let own = end.own_len.filter(|&own| own == end.offset && !is_base);
+            recovered.tail = own.map(|len| OwnTail { len, synced: end.synced });
             if let Some(fault) = end.fault {
                 self.may_cut(path, end.offset, fault, i == last)?;
                 let (offset, bytes) = (end.offset, len - end.offset);

@@ -61,6 +61,8 @@ pub(super) struct End {
     pub(super) offset: u64,
     /// Up to where it is batch after batch, when it is a file of ours.
     pub(super) own_len: Option<u64>,
+    /// Up to where they say that it was synced.
+    pub(super) synced: u64,
     /// What is wrong there.
     pub(super) fault: Option<Fault>,
 }
@@ -89,8 +91,9 @@ pub(super) struct Scanner<'f> {
     file: &'f dyn StoredFile,
     file_len: u64,
     kind: Kind,
-    /// Up to where batches of ours go.
+    /// Up to where batches of ours go, and up to where they say that they were synced.
     own_len: Option<u64>,
+    synced: u64,
     /// Bytes of the file, of which `start..end` are still to be read.
     buf: Vec<u8>,
     start: usize,
@@ -111,6 +114,7 @@ impl<'f> Scanner<'f> {
             file_len,
             kind,
             own_len: None,
+            synced: 0,
             buf: vec![],
             start: 0,
             end: 0,
@@ -173,7 +177,7 @@ impl<'f> Scanner<'f> {
     }
 
     fn end_here<'b>(&self, fault: Option<Fault>) -> Piece<'b> {
-        Piece::End(End { offset: self.offset, own_len: self.own_len, fault })
+        Piece::End(End { offset: self.offset, own_len: self.own_len, synced: self.synced, fault })
     }
 
     /// Whether a request of Redis begins where a batch of ours would.
@@ -210,7 +214,7 @@ impl<'f> Scanner<'f> {
         }
         let (start, at) = (self.offset, self.start + front);
         self.skip(front + len);
-        self.own_len = Some(self.offset);
+        (self.own_len, self.synced) = (Some(self.offset), header.synced);
         let bytes = &mut self.buf[at..at + len];
         Ok(Piece::Batch { start, offset: start + front as u64, timestamp_s, bytes })
     }
