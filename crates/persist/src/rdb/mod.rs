@@ -15,6 +15,7 @@
 //! value is written, its name and its value. Lengths take 1, 2, 5 or 9 bytes; strings are a length and the bytes, an
 //! integer, or compressed.
 
+mod check;
 mod decode;
 mod encode;
 mod error;
@@ -33,6 +34,7 @@ mod tests;
 mod value;
 mod writer;
 
+pub use check::{Report, Tally, check, mend};
 pub use engine::Access;
 pub use error::{Error, Fault};
 pub use format::{Dialect, Encoding, REDIS_VERSION_MAX, VALKEY_VERSION, VERSION};

@@ -1,5 +1,6 @@
 //! Files and payloads: what was written is read, in every type.
 
+mod check;
 mod load;
 mod round_trip;
 mod samples;
