@@ -4,6 +4,10 @@
 //! under the name of one of Redis's or Valkey's programs (a link to the binary) it acts as that
 //! program.
 
+mod export;
+mod import;
+mod transfer;
+
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -20,6 +24,7 @@ Usage:
   ebbtide [server] [FILE] [--DIRECTIVE VALUE ...] [-]
   ebbtide cli [OPTION ...] [COMMAND ...]
   ebbtide bench [OPTION ...] [COMMAND ...]
+  ebbtide export | import [OPTION ...] [FILE]
   ebbtide --directives | --version | --help
 
 The server takes redis.conf files and directives: `-` reads more of them from standard input, `--directives`
@@ -40,6 +45,8 @@ enum Tool {
     Server,
     Client,
     Bench,
+    Export,
+    Import,
     Version,
     Help,
     Directives,
@@ -53,6 +60,8 @@ fn main() -> ExitCode {
         Tool::Server => server::launch(args),
         Tool::Client => cli::run(args),
         Tool::Bench => cli::bench::run(args),
+        Tool::Export => export::run(args),
+        Tool::Import => import::run(args),
         Tool::Version => {
             say(&format!("Ebbtide {} (speaks as Redis {})\n", server::VERSION, commands::REDIS_VERSION))
         }
@@ -80,6 +89,8 @@ fn choose(program: &OsString, mut args: Vec<OsString>) -> (Tool, Vec<OsString>) 
         ("redis-server" | "valkey-server", _) => (Tool::Server, 0),
         (_, "cli") => (Tool::Client, 1),
         (_, "bench") => (Tool::Bench, 1),
+        (_, "export") => (Tool::Export, 1),
+        (_, "import") => (Tool::Import, 1),
         (_, "server") => (Tool::Server, 1),
         _ => (Tool::Server, 0),
     };

@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("persist", &["engine"]),
     ("server", &["commands", "engine", "persist", "resp"]),
     ("cli", &["resp"]),
-    ("ebbtide", &["cli", "commands", "engine", "persist", "server"]),
+    ("ebbtide", &["cli", "commands", "engine", "persist", "resp", "server"]),
     ("testkit", &["commands", "engine", "persist", "resp"]),
 ];
 
