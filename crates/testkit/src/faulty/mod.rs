@@ -121,6 +121,7 @@ impl FaultyDisk {
         nodes.sort_by_key(|(node, _)| **node);
         nodes.into_iter().for_each(|(_, content)| content.crash(&mut rng));
         (state.faults, state.halted, state.operations) = (BTreeMap::new(), false, 0);
+        (state.failing, state.space_bytes) = (None, None);
         FaultyDisk(Arc::new(Mutex::new(state)))
     }
 
@@ -224,6 +225,13 @@ impl State {
         if self.halted { error(EIO) } else { Ok(taken) }
     }
 
+    fn truncate(&mut self, node: Node, len: u64) -> io::Result<()> {
+        self.change(|state| {
+            state.content(node).truncate(len);
+            Ok(())
+        })
+    }
+
     fn sync(&mut self, node: Node) -> io::Result<()> {
         match self.begin()? {
             Course::Done => {
@@ -249,7 +257,7 @@ impl Storage for FaultyDisk {
             Some(node) if state.names.is_dir(node) => return error(EISDIR),
             Some(node) => {
                 if how == Open::Create {
-                    state.change(|state| Ok(state.content(node).truncate(0)))?;
+                    state.truncate(node, 0)?;
                 }
                 node
             }
@@ -333,8 +341,7 @@ impl StoredFile for FaultyFile {
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        let node = self.node;
-        self.disk.state().change(|state| Ok(state.content(node).truncate(len)))
+        self.disk.state().truncate(self.node, len)
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -15,14 +15,17 @@ pub(super) type Node = u64;
 /// A name in a directory.
 type Name = (Node, OsString);
 
+/// Names that change at once, and where each leads now, if anywhere.
+type Change = Vec<(Name, Option<Node>)>;
+
 /// Names, and where they lead.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     now: BTreeMap<Name, Node>,
     /// What every crash leaves.
     safe: BTreeMap<Name, Node>,
-    /// Changes, each at once: a name and where it leads now, or that it is gone.
-    unsynced: Vec<Vec<(Name, Option<Node>)>>,
+    /// What the next syncs make safe.
+    unsynced: Vec<Change>,
     dirs: HashSet<Node>,
     last: Node,
 }
@@ -64,7 +67,7 @@ impl Names {
         }
     }
 
-    fn change(&mut self, change: Vec<(Name, Option<Node>)>) {
+    fn change(&mut self, change: Change) {
         apply(&mut self.now, &change);
         self.unsynced.push(change);
     }
@@ -106,9 +109,9 @@ impl Names {
     }
 
     /// Takes the changes that concern the directory at `path`.
-    fn take_unsynced(&mut self, path: &Path) -> io::Result<Vec<Vec<(Name, Option<Node>)>>> {
+    fn take_unsynced(&mut self, path: &Path) -> io::Result<Vec<Change>> {
         let dir = self.dir(path)?;
-        let concerned = |change: &mut Vec<(Name, Option<Node>)>| change.iter().any(|((d, _), _)| *d == dir);
+        let concerned = |change: &mut Change| change.iter().any(|((d, _), _)| *d == dir);
         Ok(self.unsynced.extract_if(.., concerned).collect())
     }
 

@@ -1,5 +1,5 @@
-//! Whatever fails and wherever the machine stops: what is recovered is a prefix of what was done, and all that was
-//! acknowledged is in it. For the log, its rewrites and snapshots alike, on a disk that keeps only what POSIX promises.
+//! A process that does numbered effects, keeps a log of them and now and then a snapshot, and knows which of them are
+//! safe.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use persist::log::{
 use persist::storage::{NewFile, Open, replace};
 use resp::{Args, Limits, Parser};
 use testkit::Request;
-use testkit::faulty::{EIO, ENOSPC, EROFS, Fault, FaultyDisk};
+use testkit::faulty::{Fault, FaultyDisk};
 
-const LENIENT: RecoveryOptions = RecoveryOptions { load_truncated: true };
+pub(crate) const LENIENT: RecoveryOptions = RecoveryOptions { load_truncated: true };
 
 /// What a process does to its files.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Action {
+pub(crate) enum Action {
     /// This many effects, some of them as a transaction.
     Append(u64),
     Write,
@@ -35,7 +35,7 @@ enum Action {
 }
 
 /// A workload that `seed` makes up. With `always`, each effect is synced before the next.
-fn workload(seed: u64, always: bool) -> Vec<Action> {
+pub(crate) fn workload(seed: u64, always: bool) -> Vec<Action> {
     let mut rng = Rng::new(seed);
     let mut actions = vec![];
     while actions.len() < 40 {
@@ -57,7 +57,7 @@ fn workload(seed: u64, always: bool) -> Vec<Action> {
 }
 
 /// The effect number `n`: in a database of its own choice, with a value that could be taken for something else.
-fn effect(n: u64) -> (u32, Vec<u8>) {
+pub(crate) fn effect(n: u64) -> (u32, Vec<u8>) {
     let value = match n % 4 {
         0 => "#EB:0000000001:0123456789abcdef:000000000000000\r\nx".to_owned(),
         1 => "\r\n*1\r\n$4\r\nEXEC\r\n".repeat((n % 7) as usize),
@@ -69,9 +69,9 @@ fn effect(n: u64) -> (u32, Vec<u8>) {
 
 /// What comes back: the number of the last effect.
 #[derive(Default)]
-struct Replayed {
-    last: u64,
-    db: u32,
+pub(crate) struct Replayed {
+    pub(crate) last: u64,
+    pub(crate) db: u32,
 }
 
 impl Replay for Replayed {
@@ -95,7 +95,7 @@ impl Replay for Replayed {
             let len = read.ok().flatten().ok_or(refused("no request"))?;
             let args = Args::new(&requests[at..], &spans);
             match args.at(0) {
-                b"SELECT" => self.db = std::str::from_utf8(args.at(1)).unwrap().parse().unwrap(),
+                b"SELECT" => self.db = u32::from(args.at(1)[0] - b'0'),
                 b"SET" => {
                     self.last += 1;
                     let expected = effect(self.last);
@@ -113,14 +113,14 @@ impl Replay for Replayed {
 }
 
 /// A snapshot of the first `n` effects, long enough to be torn.
-fn snapshot(n: u64) -> Vec<u8> {
+pub(crate) fn snapshot(n: u64) -> Vec<u8> {
     let mut bytes = format!("REDIS{n:020}").into_bytes();
     bytes.extend(std::iter::repeat_n(b"snapshot ".as_slice(), 20 + (n % 50) as usize).flatten());
     bytes.extend(persist::crc64::crc64(&bytes).to_le_bytes());
     bytes
 }
 
-fn read_snapshot(bytes: &[u8]) -> Option<u64> {
+pub(crate) fn read_snapshot(bytes: &[u8]) -> Option<u64> {
     let n = std::str::from_utf8(bytes.get(5..25)?).ok()?.parse().ok()?;
     (bytes == snapshot(n)).then_some(n)
 }
@@ -129,32 +129,32 @@ fn write_snapshot(file: &mut NewFile, n: u64) -> std::io::Result<()> {
     snapshot(n).chunks(100).try_for_each(|piece| file.write_all(piece))
 }
 
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     Place::new(Path::new("/"), "appendonlydir", "appendonly.aof")
 }
 
-fn dump() -> PathBuf {
+pub(crate) fn dump() -> PathBuf {
     PathBuf::from("/dump.rdb")
 }
 
 /// A process with its log, and what it knows.
-struct Process {
-    disk: FaultyDisk,
-    log: Option<AppendLog>,
+pub(crate) struct Process {
+    pub(crate) disk: FaultyDisk,
+    pub(crate) log: Option<AppendLog>,
     rewrite: Option<(Rewrite, u64)>,
     /// Effects done.
-    done: u64,
+    pub(crate) done: u64,
     /// Of them, handed to the system.
     written: u64,
     /// Of them, known to be safe.
-    safe: u64,
+    pub(crate) safe: u64,
     /// How many are in the snapshot known to be safe, and in those that were tried since.
     snapshots: Vec<u64>,
     now_s: i64,
 }
 
 impl Process {
-    fn new(disk: &FaultyDisk) -> Process {
+    pub(crate) fn new(disk: &FaultyDisk) -> Process {
         let disk = disk.clone();
         Process {
             disk,
@@ -169,11 +169,11 @@ impl Process {
     }
 
     fn options(&self) -> LogOptions {
-        LogOptions { timestamps: self.done % 2 == 0, keeps: true }
+        LogOptions { timestamps: self.done.is_multiple_of(2), keeps: true }
     }
 
     /// Starts, or starts again: what is recovered is what there is now.
-    fn start(&mut self) -> Result<(), String> {
+    pub(crate) fn start(&mut self) -> Result<(), String> {
         (self.log, self.rewrite) = (None, None);
         let (storage, place) = (self.disk.storage(), place());
         let mut state = Replayed::default();
@@ -188,7 +188,7 @@ impl Process {
         Ok(())
     }
 
-    fn append(&mut self, count: u64) {
+    pub(crate) fn append(&mut self, count: u64) {
         let Some(log) = &mut self.log else { return };
         let in_multi = count > 2;
         let framing = |name: &str| Request::of(name).encoded();
@@ -205,7 +205,7 @@ impl Process {
         }
     }
 
-    fn write(&mut self) {
+    pub(crate) fn write(&mut self) {
         let Some(log) = &mut self.log else { return };
         self.now_s += (self.done % 3) as i64;
         if log.write(self.now_s).is_ok() {
@@ -213,19 +213,19 @@ impl Process {
         }
     }
 
-    fn sync(&mut self) {
+    pub(crate) fn sync(&mut self) {
         let Some(log) = &mut self.log else { return };
         if log.sync().is_ok() && log.state() == State::On {
             self.safe = self.safe.max(self.written);
         }
     }
 
-    fn rotate(&mut self) {
+    pub(crate) fn rotate(&mut self) {
         let Some(log) = &mut self.log else { return };
         self.rewrite = log.rotate(BaseFormat::Rdb).ok().map(|rewrite| (rewrite, self.done));
     }
 
-    fn install(&mut self) {
+    pub(crate) fn install(&mut self) {
         let (Some(log), Some((rewrite, n))) = (&mut self.log, self.rewrite.take()) else { return };
         let written = NewFile::beside(&self.disk.storage(), rewrite.path()).and_then(|mut file| {
             write_snapshot(&mut file, n)?;
@@ -250,7 +250,7 @@ impl Process {
         self.log = AppendLog::begin(&storage, &place(), self.options()).ok();
     }
 
-    fn run(&mut self, action: Action) -> Result<(), String> {
+    pub(crate) fn run(&mut self, action: Action) -> Result<(), String> {
         match action {
             Action::Append(count) => self.append(count),
             Action::Write => self.write(),
@@ -290,7 +290,7 @@ impl Process {
     }
 
     /// The machine stops; started again, everything safe is there, and the log can be gone on with.
-    fn crash(&self, seed: u64) -> Result<(), String> {
+    pub(crate) fn crash(&self, seed: u64) -> Result<(), String> {
         let disk = self.disk.after_crash(seed);
         self.check_snapshot(&disk)?;
         let mut again = Process { disk, ..Process::new(&self.disk) };
@@ -308,7 +308,7 @@ impl Process {
     }
 
     /// Everything is in order again: with a rewrite where that is needed, all that was done can be made safe.
-    fn settle(&mut self) -> Result<(), String> {
+    pub(crate) fn settle(&mut self) -> Result<(), String> {
         if self.log.is_none() {
             self.start()?;
         }
@@ -331,7 +331,7 @@ impl Process {
 }
 
 /// Runs a workload from the start, on a disk with these faults; how it went, unless the machine stopped.
-fn run(actions: &[Action], faults: &[(u64, Fault)]) -> Result<Process, String> {
+pub(crate) fn run(actions: &[Action], faults: &[(u64, Fault)]) -> Result<Process, String> {
     let disk = FaultyDisk::new();
     faults.iter().for_each(|&(at, fault)| disk.fail_at(at, fault));
     let mut process = Process::new(&disk);
@@ -343,65 +343,4 @@ fn run(actions: &[Action], faults: &[(u64, Fault)]) -> Result<Process, String> {
         }
     }
     Ok(process)
-}
-
-/// How many workloads; each is stopped everywhere.
-fn cases(default: u64) -> u64 {
-    std::env::var("EBBTIDE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
-}
-
-#[test]
-fn wherever_the_machine_stops_a_prefix_with_all_that_was_safe_is_recovered() {
-    for seed in 0..cases(24) {
-        let actions = workload(seed, seed % 2 == 0);
-        let whole = run(&actions, &[]).unwrap();
-        assert!(whole.disk.operations() > 40);
-        for at in 0..whole.disk.operations() {
-            let process = run(&actions, &[(at, Fault::Halt)]).unwrap();
-            assert!(process.disk.is_halted());
-            for outcome in 0..8 {
-                let crashed = process.crash(outcome);
-                crashed
-                    .unwrap_or_else(|e| panic!("workload {seed}, stopped at {at}, outcome {outcome}: {e}"));
-            }
-        }
-    }
-}
-
-#[test]
-fn whatever_fails_once_all_can_be_made_safe_after_it() {
-    let faults =
-        [Fault::Error(EIO), Fault::Error(ENOSPC), Fault::Error(EROFS), Fault::Short, Fault::LoseDirty];
-    for seed in 0..cases(12) {
-        let actions = workload(100 + seed, seed % 2 == 0);
-        let operations = run(&actions, &[]).unwrap().disk.operations();
-        for (at, fault) in (0..operations).flat_map(|at| faults.map(|fault| (at, fault))) {
-            let failed = |e: String| format!("workload {seed}, {fault:?} at {at}: {e}");
-            let mut process = run(&actions, &[(at, fault)]).map_err(failed).unwrap();
-            process.crash(at).map_err(failed).unwrap();
-            process.settle().map_err(failed).unwrap();
-            process.crash(0).map_err(failed).unwrap();
-            process.crash(at).map_err(failed).unwrap();
-        }
-    }
-}
-
-#[test]
-fn whatever_fails_before_the_machine_stops_nothing_safe_is_lost() {
-    let mut rng = Rng::new(7);
-    for seed in 0..cases(400) {
-        let actions = workload(200 + seed, seed % 2 == 0);
-        let operations = run(&actions, &[]).unwrap().disk.operations();
-        for _ in 0..20 {
-            let stop = rng.below(operations);
-            let kinds = [Fault::Error(EIO), Fault::Short, Fault::LoseDirty];
-            let mut faults = vec![(stop, Fault::Halt)];
-            for _ in 0..3 {
-                faults.push((rng.below(stop + 1), kinds[rng.below(3) as usize]));
-            }
-            let failed = |e: String| format!("workload {seed}, {faults:?}: {e}");
-            let process = run(&actions, &faults).map_err(failed).unwrap();
-            process.crash(rng.below(1000)).map_err(failed).unwrap();
-        }
-    }
 }
