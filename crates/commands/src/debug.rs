@@ -10,6 +10,7 @@ use crate::debug_protocol::protocol;
 use crate::error::Error;
 use crate::glob::{Case, glob_matches};
 use crate::number::int;
+use crate::persistence::{loadaof, reload};
 use crate::string_compare::digest_of;
 use crate::table::{Command, Locks, Outcome, flags};
 
@@ -77,6 +78,13 @@ static PARTS: &[Part] = &[
     },
     Part { name: "HELP", args: (0, 0), syntax: "", summary: "Prints this help.", run: debug_help },
     Part {
+        name: "LOADAOF",
+        args: (0, 0),
+        syntax: "",
+        summary: "Empties the store and reads the log back.",
+        run: loadaof,
+    },
+    Part {
         name: "LOG",
         args: (1, 1),
         syntax: "<message>",
@@ -102,6 +110,13 @@ static PARTS: &[Part] = &[
         syntax: "<type>",
         summary: "Replies with a value of this type.",
         run: protocol,
+    },
+    Part {
+        name: "RELOAD",
+        args: (0, usize::MAX),
+        syntax: "[MERGE] [NOFLUSH] [NOSAVE]",
+        summary: "Writes a snapshot, empties the store and reads the snapshot back.",
+        run: reload,
     },
     Part {
         name: "SET-ACTIVE-EXPIRE",

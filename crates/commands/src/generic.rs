@@ -404,6 +404,7 @@ fn flushall(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let free = flush_free(ctx)?;
     let databases = ctx.db.databases();
     flush(ctx, 0..databases, free);
+    ctx.host.flushed();
     Ok(())
 }
 

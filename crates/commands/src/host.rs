@@ -71,6 +71,32 @@ pub trait Host: Sync {
     /// Takes a request to end back, while that is possible.
     fn abort_shut_down(&self) -> Result<(), Error>;
 
+    // -- persistence ----------------------------------------------------------------------------
+
+    /// Writes a snapshot; it is on disk on return. No stripe may be held.
+    fn save(&self) -> Result<(), Error>;
+
+    /// Begins to write a snapshot; or, when `schedule` says so, as soon as a rewrite of the log lets it.
+    fn save_in_background(&self, schedule: bool) -> Result<Begun, Error>;
+
+    /// Gives up the snapshot that is being written (`Now`) or scheduled (`Later`).
+    fn cancel_save(&self) -> Result<Begun, Error>;
+
+    /// When the last snapshot was written, in seconds since the Unix epoch; the start, before the first.
+    fn last_save_s(&self) -> i64;
+
+    /// Begins to write the log anew, or will as soon as a snapshot lets it.
+    fn rewrite_log(&self) -> Result<Begun, Error>;
+
+    /// FLUSHALL has emptied the store, and every stripe is held: a snapshot being written is of no use any more.
+    fn flushed(&self);
+
+    /// Reads the snapshot back. No stripe may be held.
+    fn reload(&self, how: Reload) -> Result<(), Error>;
+
+    /// Empties the store and reads the log back. No stripe may be held.
+    fn load_log(&self) -> Result<(), Error>;
+
     // -- configuration --------------------------------------------------------------------------
 
     /// Names and values of the directives that fit one of `patterns` (globs in any case), each name once.
@@ -234,4 +260,24 @@ pub struct Shutdown {
     pub now: bool,
     /// End even when writing the snapshot fails.
     pub force: bool,
+}
+
+/// Whether what was asked for has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It has.
+    Now,
+    /// It will, when what is in its way is done.
+    Later,
+}
+
+/// How a snapshot is read back (DEBUG RELOAD).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// It is written first.
+    pub save: bool,
+    /// The store is emptied before it is read.
+    pub flush: bool,
+    /// A key that is there is replaced; otherwise it is an error.
+    pub merge: bool,
 }

@@ -38,6 +38,7 @@ mod memory;
 mod natural;
 mod number;
 mod object;
+mod persistence;
 mod rename;
 mod run;
 mod scan;
@@ -59,12 +60,14 @@ pub use connection::REDIS_VERSION;
 pub use ctx::Ctx;
 pub use error::Error;
 pub use glob::{Case, glob_matches};
-pub use host::{ClientInfo, DEFAULT_USER, DataFigures, Host, Identity, Pause, Removal, Shutdown, Unblock};
+pub use host::{
+    Begun, ClientInfo, DEFAULT_USER, DataFigures, Host, Identity, Pause, Reload, Removal, Shutdown, Unblock,
+};
 pub use info::Section;
 pub use keys::{FindKeys, KeySpec, Positions, Search};
 pub use lookup::{ROWS, Row, find, find_row, rows};
 pub use rename::{RenameError, Renames};
-pub use run::{execute, hold, resolve, run};
+pub use run::{execute, hold, resolve, resolve_logged, run};
 pub use session::{Replies, Session};
 pub use syntax::Syntax;
 pub use table::{Command, Locks, Outcome, flags, table};

@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::host::Host;
 use crate::keys::Positions;
-use crate::lookup::{Row, find_row};
+use crate::lookup::{Row, find_original, find_row};
 use crate::session::Session;
 use crate::table::{Command, Locks, Outcome, flags};
 
@@ -21,19 +21,32 @@ const QUOTED_BYTES_MAX: usize = 128;
 /// right and the session may run it. Errors in the order Redis finds them: unknown, arity, authentication.
 pub fn resolve(args: Args<'_>, session: &Session, host: &dyn Host) -> Result<&'static Row, Error> {
     let top = find_row(args.at(0)).ok_or_else(|| unknown_command(args))?;
+    let row = complete(top, args)?;
+    if !row.command.is(flags::NO_AUTH) && !session.is_let_in(host) {
+        return Err(Error::Text("NOAUTH Authentication required."));
+    }
+    Ok(row)
+}
+
+/// The row that `args`, a request of a log, asks for: by the names of the table, whatever `rename-command` says, and
+/// whoever may run it. Errors as [`resolve`] gives them.
+pub fn resolve_logged(args: Args<'_>) -> Result<&'static Row, Error> {
+    let top = find_original(args.at(0)).ok_or_else(|| unknown_command(args))?;
+    complete(top, args)
+}
+
+/// The subcommand's row where `top` is a container, once the number of arguments is right.
+fn complete(top: &'static Row, args: Args<'_>) -> Result<&'static Row, Error> {
     let row = match args.get(1) {
         Some(name) if !top.command.subcommands.is_empty() => {
             top.subcommand(name).ok_or_else(|| unknown_subcommand(args.at(0), name))?
         }
         _ => top,
     };
-    if !row.command.takes(args.len()) {
-        return Err(Error::Arity(row.full_name()));
+    match row.command.takes(args.len()) {
+        true => Ok(row),
+        false => Err(Error::Arity(row.full_name())),
     }
-    if !row.command.is(flags::NO_AUTH) && !session.is_let_in(host) {
-        return Err(Error::Text("NOAUTH Authentication required."));
-    }
-    Ok(row)
 }
 
 /// Takes the stripes that `command` needs for a request: those of its keys, all or none. Several keys' entries

@@ -171,7 +171,7 @@ impl Command {
 }
 
 /// All commands, family by family.
-pub(crate) static FAMILIES: [&[&Command]; 23] = [
+pub(crate) static FAMILIES: [&[&Command]; 24] = [
     crate::string::COMMANDS,
     crate::string_many::COMMANDS,
     crate::string_range::COMMANDS,
@@ -193,6 +193,7 @@ pub(crate) static FAMILIES: [&[&Command]; 23] = [
     crate::info::COMMANDS,
     crate::memory::COMMANDS,
     crate::server::COMMANDS,
+    crate::persistence::COMMANDS,
     crate::debug::COMMANDS,
     crate::function::COMMANDS,
 ];

@@ -8,7 +8,9 @@ use engine::{Event, EventClass, Options, Store, Turn};
 use resp::{Args, Decoder, Reply, Value, split_line};
 
 use crate::error::Error;
-use crate::host::{ClientInfo, DataFigures, Host, Identity, Pause, Removal, Shutdown, Unblock};
+use crate::host::{
+    Begun, ClientInfo, DataFigures, Host, Identity, Pause, Reload, Removal, Shutdown, Unblock,
+};
 use crate::info::Section;
 use crate::run::execute;
 use crate::session::Session;
@@ -110,6 +112,44 @@ impl Host for TestHost {
 
     fn abort_shut_down(&self) -> Result<(), Error> {
         Err(Error::Text("ERR No shutdown in progress."))
+    }
+
+    fn save(&self) -> Result<(), Error> {
+        self.note("save".into());
+        Ok(())
+    }
+
+    fn save_in_background(&self, schedule: bool) -> Result<Begun, Error> {
+        self.note(format!("save in background {schedule}"));
+        Ok(if schedule { Begun::Later } else { Begun::Now })
+    }
+
+    fn cancel_save(&self) -> Result<Begun, Error> {
+        self.note("cancel save".into());
+        Ok(Begun::Now)
+    }
+
+    fn last_save_s(&self) -> i64 {
+        NOW_MS / 1000
+    }
+
+    fn rewrite_log(&self) -> Result<Begun, Error> {
+        self.note("rewrite log".into());
+        Ok(Begun::Now)
+    }
+
+    fn flushed(&self) {
+        self.note("flushed".into());
+    }
+
+    fn reload(&self, how: Reload) -> Result<(), Error> {
+        self.note(format!("{how:?}"));
+        Ok(())
+    }
+
+    fn load_log(&self) -> Result<(), Error> {
+        self.note("load log".into());
+        Ok(())
     }
 
     fn config_get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {

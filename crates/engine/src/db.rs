@@ -84,6 +84,12 @@ impl<'a, 's> Db<'a, 's> {
         self.held.store().key(bytes)
     }
 
+    /// Lets go of every stripe, for a command that waits for others who need them. Nothing of the data can be
+    /// touched any more.
+    pub fn release(&mut self) {
+        self.held.release();
+    }
+
     // -- reading ------------------------------------------------------------------------------
 
     /// The live entry of `key`, for a command that reads: counts a hit or a miss, and as an access.

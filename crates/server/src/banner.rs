@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::config::Settings;
+use crate::config::settings::AppendFsync;
 use crate::{VERSION, log};
 
 /// Says who serves what and where: with a banner to a person at a terminal, in a line or two to a log.
@@ -23,12 +24,28 @@ pub fn show(settings: &Settings, addresses: &[String]) {
             std::process::id(),
             addresses.join(", ")
         );
-        tracing::info!("Data directory: {}. Persistence: {PERSISTENCE}", settings.dir.display());
+        tracing::info!("Data directory: {}. Persistence: {}", settings.dir.display(), persistence(settings));
     }
 }
 
 /// What becomes of the data when the process ends.
-const PERSISTENCE: &str = "none, nothing is written to disk and the data ends with the process";
+fn persistence(settings: &Settings) -> String {
+    let synced = match settings.appendfsync {
+        AppendFsync::EverySec => "synced every second",
+        AppendFsync::Always => "synced before each reply",
+        AppendFsync::No => "synced when the system likes",
+    };
+    let log = settings.appendonly.then(|| format!("append log, {synced}"));
+    let points =
+        settings.save.iter().map(|point| format!("{} changes in {} s", point.changes, point.after_s));
+    let points = points.collect::<Vec<_>>().join(", ");
+    let snapshots = (!points.is_empty()).then(|| format!("snapshots after {points}"));
+    let all: Vec<String> = log.into_iter().chain(snapshots).collect();
+    match all.is_empty() {
+        true => "none, the data ends with the process unless a client saves it".into(),
+        false => all.join("; "),
+    }
+}
 
 fn banner(settings: &Settings, addresses: &[String]) -> String {
     let (version, pid) = (VERSION, std::process::id());
@@ -37,9 +54,10 @@ fn banner(settings: &Settings, addresses: &[String]) -> String {
         "\n  Ebbtide {version} · PID: {pid}\n\
          \n  Listening    {listening}\
          \n  Data         {}\
-         \n  Persistence  {PERSISTENCE}\
+         \n  Persistence  {}\
          \n  Connect      {}\n\n",
         settings.dir.display(),
+        persistence(settings),
         connect(settings),
     )
 }
@@ -83,6 +101,18 @@ mod tests {
         assert_eq!(
             connect_with(&["--port", "0", "--unixsocket", "/tmp/e.sock"]),
             "ebbtide cli -s /tmp/e.sock"
+        );
+    }
+
+    #[test]
+    fn says_what_is_kept() {
+        let with = |args: &[&str]| {
+            persistence(&ConfigStore::new(load(args.iter().map(OsString::from)).unwrap()).settings())
+        };
+        assert!(with(&["--appendonly", "no", "--save", ""]).starts_with("none"));
+        assert_eq!(
+            with(&["--appendonly", "yes", "--appendfsync", "always", "--save", "60", "5"]),
+            "append log, synced before each reply; snapshots after 5 changes in 60 s"
         );
     }
 

@@ -15,6 +15,7 @@ use resp::{Args, ArgsBuf, Limits, Reply, Span};
 use crate::clock;
 use crate::config::Settings;
 use crate::connection::Connection;
+use crate::persistence::Passage;
 use crate::shared::Shared;
 
 /// Requests that are looked at together: enough to hide the memory's latency, few enough to stay in the cache.
@@ -280,7 +281,11 @@ impl Dispatcher {
                 conn.session.closing = true;
                 break;
             }
-            let ready = if together { hold(&mut held, conn.session.db, rest) } else { 0 };
+            let mut ready = if together { hold(&mut held, conn.session.db, rest) } else { 0 };
+            if !shared.persistence.gate.is_open() {
+                held.release();
+                ready = 0;
+            }
             let ran = if ready == 0 {
                 self.run_alone(conn, args(first));
                 1
@@ -344,7 +349,18 @@ impl Dispatcher {
             conn.held_up = Some(args.iter().collect::<ArgsBuf>());
             return;
         }
-        let mut held = commands::hold(&shared.store, row.command, args, conn.session.db);
+        let mut held = loop {
+            let held = commands::hold(&shared.store, row.command, args, conn.session.db);
+            match shared.persistence.gate.passage(row.command) {
+                Passage::Free => break held,
+                Passage::Refused(error) => return self.reject(conn, args, &error),
+                Passage::Wait => drop(held),
+            }
+            if !shared.persistence.gate.wait() {
+                conn.session.closing = true;
+                return;
+            }
+        };
         self.run_held(conn, &mut held, row, args);
         drop(held);
         self.count(row, 1);

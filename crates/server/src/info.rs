@@ -5,15 +5,17 @@ use std::fmt::{Display, Write};
 use commands::{DataFigures, REDIS_VERSION, Row, Section, rows};
 
 use crate::clock;
+use crate::persistence;
 use crate::shared::Shared;
 use crate::stats::CommandTotals;
 use crate::usage::{self, Cpu, Memory};
 
 /// Collects `field:value` lines.
-struct Lines<'o>(&'o mut String);
+pub(crate) struct Lines<'o>(&'o mut String);
 
 impl Lines<'_> {
-    fn put(&mut self, field: impl Display, value: impl Display) {
+    /// A field and its value.
+    pub(crate) fn put(&mut self, field: impl Display, value: impl Display) {
         // Writing to memory does not fail.
         let _ = write!(self.0, "{field}:{value}\r\n");
     }
@@ -25,7 +27,7 @@ impl Lines<'_> {
     }
 
     /// Fields that are zero: what they count does not exist here.
-    fn zero(&mut self, fields: &[&str]) {
+    pub(crate) fn zero(&mut self, fields: &[&str]) {
         fields.iter().for_each(|field| self.put(field, 0));
     }
 }
@@ -57,7 +59,7 @@ pub(crate) fn section(shared: &Shared, section: Section, data: &DataFigures, out
         Section::Server => server(shared, &mut lines),
         Section::Clients => clients(shared, &mut lines),
         Section::Memory => memory(shared, data, &mut lines),
-        Section::Persistence => persistence(shared, &mut lines),
+        Section::Persistence => persistence::info::section(shared, &mut lines),
         Section::Stats => stats(shared, data, &mut lines),
         Section::Replication => replication(shared, &mut lines),
         Section::Cpu => cpu(&mut lines),
@@ -177,32 +179,6 @@ fn memory(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
     let (pending, freed) = shared.garbage();
     lines.put("lazyfree_pending_objects", pending);
     lines.put("lazyfreed_objects", freed);
-}
-
-/// Nothing is written to disk yet: all there is to tell is how much would be.
-fn persistence(shared: &Shared, lines: &mut Lines<'_>) {
-    lines.zero(&["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
-    lines.put("current_fork_perc", "0.00");
-    lines.zero(&["current_save_keys_processed", "current_save_keys_total"]);
-    lines.put("rdb_changes_since_last_save", shared.dirty());
-    lines.put("rdb_bgsave_in_progress", 0);
-    lines.put("rdb_last_save_time", shared.started_us / 1_000_000);
-    lines.put("rdb_last_bgsave_status", "ok");
-    lines.put("rdb_last_bgsave_time_sec", -1);
-    lines.put("rdb_current_bgsave_time_sec", -1);
-    lines.zero(&[
-        "rdb_saves",
-        "rdb_last_cow_size",
-        "rdb_last_load_keys_expired",
-        "rdb_last_load_keys_loaded",
-    ]);
-    lines.zero(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
-    lines.put("aof_last_rewrite_time_sec", -1);
-    lines.put("aof_current_rewrite_time_sec", -1);
-    lines.put("aof_last_bgrewrite_status", "ok");
-    lines.zero(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    lines.put("aof_last_write_status", "ok");
-    lines.zero(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
 }
 
 fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {

@@ -15,6 +15,7 @@ mod launch;
 mod listener;
 mod listeners;
 pub mod log;
+mod persistence;
 pub mod process;
 mod run;
 pub mod shared;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use commands::Host;
+use commands::{Host, Shutdown};
 use engine::{Garbage, Options, Store};
 
 use crate::banner;
@@ -14,6 +14,7 @@ use crate::clients::Wakeup;
 use crate::config::ConfigStore;
 use crate::config::store::OnChange;
 use crate::listeners::Listeners;
+use crate::persistence::{self, Persistence, StartError};
 use crate::shared::Shared;
 use crate::signals;
 use crate::supervisor::{self, State};
@@ -47,9 +48,8 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
     let ending = Arc::clone(&shared);
     signals::watch(move |signal| {
         tracing::info!("Received {}, scheduling shutdown...", signal.name());
-        if let Err(error) = ending.shut_down(signal.shutdown(&ending.config.settings())) {
-            tracing::error!("{error}");
-        }
+        let ends = ending.shut_down(signal.shutdown(&ending.config.settings()));
+        ends.inspect_err(|error| tracing::error!("{error}")).is_ok()
     })?;
     if let Some(first) = parts.first_mut() {
         let listeners = first.listen(&settings, inboxes).map_err(|error| {
@@ -60,17 +60,35 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
         follow_changes(&shared.config, &listeners);
     }
     shared.has_started();
+    persistence::prepare(&shared)?;
     tracing::info!("Server initialized");
-    let threads: Vec<JoinHandle<()>> = parts.into_iter().map(Worker::spawn).collect::<io::Result<_>>()?;
-    tracing::info!("Ready to accept connections");
-    supervisor::tell(&settings, State::Ready);
-    for thread in threads.into_iter().chain([freeing]) {
-        thread.join().map_err(|_| "a thread of the server panicked")?;
+    let workers: Vec<JoinHandle<()>> = parts.into_iter().map(Worker::spawn).collect::<io::Result<_>>()?;
+    let loaded = persistence::load(&shared);
+    let began = match loaded {
+        Ok(log) => {
+            let threads = Persistence::begin(&shared, log)?;
+            tracing::info!("Ready to accept connections");
+            supervisor::tell(&settings, State::Ready);
+            Ok(Some(threads))
+        }
+        Err(StartError::Ended) => Ok(None),
+        Err(error) => {
+            shared.end(Shutdown::default());
+            Err(error)
+        }
+    };
+    for thread in workers.into_iter().chain([freeing]) {
+        thread.join().map_err(|_| PANICKED)?;
     }
     supervisor::tell(&settings, State::Stopping);
+    if let Some(threads) = began? {
+        threads.end(&shared).map_err(|_| PANICKED)?;
+    }
     tracing::info!("Ebbtide is now ready to exit, bye bye...");
     Ok(())
 }
+
+const PANICKED: &str = "a thread of the server panicked";
 
 /// Lets others reach the workers: deadlines, commands about clients, the end.
 fn connect(shared: &Arc<Shared>, inboxes: &[Arc<Inbox>]) {

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use commands::{ClientInfo, DataFigures, Error, Host, Pause, Removal, Section, Session, Shutdown, Unblock};
+use commands::{
+    Begun, ClientInfo, DataFigures, Error, Host, Pause, Reload, Removal, Section, Session, Shutdown, Unblock,
+};
 use engine::Store;
 use parking_lot::Mutex;
+use persist::storage::{Disk, Storage};
 
 use crate::clients::Clients;
 use crate::clock;
 use crate::config::{ConfigStore, Settings};
 use crate::info;
+use crate::persistence::{Obstacle, Persistence};
 use crate::stats::Stats;
 use crate::usage;
 
@@ -29,6 +33,8 @@ pub struct Shared {
     pub clients: Clients,
     /// The workers' counters.
     pub stats: Stats,
+    /// Files of the data.
+    pub(crate) persistence: Persistence,
     /// Twenty random bytes in hex that name this run of the process (`run_id`).
     pub run_id: String,
     /// The same kind of name for the data and its history.
@@ -60,6 +66,19 @@ impl Shared {
     /// # Errors
     /// The system has no random numbers.
     pub fn new(store: Store, config: Arc<ConfigStore>, workers: usize) -> io::Result<Shared> {
+        Shared::on(Arc::new(Disk), store, config, workers)
+    }
+
+    /// The same with its files on `storage`.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn on(
+        storage: Arc<dyn Storage>,
+        store: Store,
+        config: Arc<ConfigStore>,
+        workers: usize,
+    ) -> io::Result<Shared> {
         let settings = config.settings();
         let quick = Arc::new(QuickSettings::default());
         quick.follow(&settings);
@@ -73,6 +92,7 @@ impl Shared {
             store,
             clients: Clients::default(),
             stats: Stats::new(workers),
+            persistence: Persistence::new(storage),
             run_id: random_id()?,
             replication_id: Mutex::new(random_id()?),
             quick,
@@ -93,6 +113,13 @@ impl Shared {
     /// Sets what SHUTDOWN calls.
     pub fn on_end(&self, end: EndProcess) {
         *self.end.lock() = Some(end);
+    }
+
+    /// Ends the process, whatever is not kept yet.
+    pub(crate) fn end(&self, request: Shutdown) {
+        if let Some(end) = &*self.end.lock() {
+            end(request);
+        }
     }
 
     /// Says that all is in place to serve clients.
@@ -131,10 +158,17 @@ impl Shared {
         self.dirty.load(Ordering::Relaxed)
     }
 
-    /// Whether expired keys that nobody asks for are removed.
+    /// Notes that a snapshot holds the first `changes` of them.
+    pub(crate) fn saved(&self, changes: u64) {
+        let rest = |dirty: u64| Some(dirty.saturating_sub(changes));
+        // Fails only when the closure gives nothing, which it never does.
+        let _ = self.dirty.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+    }
+
+    /// Whether expired keys that nobody asks for are removed: not while files are loaded that may be about them.
     #[inline]
     pub(crate) fn expiry_is_on(&self) -> bool {
-        self.expires.load(Ordering::Relaxed)
+        self.expires.load(Ordering::Relaxed) && !self.persistence.gate.has(Obstacle::Loading)
     }
 
     /// Takes a sample of the counters, for rates, and of the memory, for its peak.
@@ -251,14 +285,45 @@ impl Host for Shared {
     }
 
     fn shut_down(&self, request: Shutdown) -> Result<(), Error> {
-        if let Some(end) = &*self.end.lock() {
-            end(request);
-        }
+        self.persistence.prepare_end(self, request)?;
+        self.end(request);
         Ok(())
     }
 
     fn abort_shut_down(&self) -> Result<(), Error> {
         Err(Error::Text("ERR No shutdown in progress."))
+    }
+
+    fn save(&self) -> Result<(), Error> {
+        self.persistence.save(self)
+    }
+
+    fn save_in_background(&self, schedule: bool) -> Result<Begun, Error> {
+        self.persistence.save_in_background(schedule)
+    }
+
+    fn cancel_save(&self) -> Result<Begun, Error> {
+        self.persistence.cancel_save()
+    }
+
+    fn last_save_s(&self) -> i64 {
+        self.persistence.last_save_s()
+    }
+
+    fn rewrite_log(&self) -> Result<Begun, Error> {
+        self.persistence.rewrite_log()
+    }
+
+    fn flushed(&self) {
+        self.persistence.flushed(&self.config.settings());
+    }
+
+    fn reload(&self, how: Reload) -> Result<(), Error> {
+        self.persistence.reload(self, how)
+    }
+
+    fn load_log(&self) -> Result<(), Error> {
+        self.persistence.load_log(self)
     }
 
     fn config_get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {

@@ -1,8 +1,8 @@
-//! Signals: SIGINT and SIGTERM end the server gracefully, a second one at once; SIGHUP and SIGPIPE do nothing.
+//! Signals: SIGINT and SIGTERM end the server gracefully, a second SIGINT at once; SIGHUP and SIGPIPE do nothing.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use commands::Shutdown;
@@ -42,24 +42,29 @@ impl EndSignal {
     }
 }
 
-/// Calls `end` on a thread of its own at the first signal that asks the server to end. A second one ends the
-/// process without asking anybody. (Rust's runtime has SIGPIPE ignored already.)
+/// Calls `end` on a thread of its own at each signal that asks the server to end, until it says that the server
+/// does. A SIGINT while `end` is at work ends the process without asking anybody. (Rust's runtime has SIGPIPE ignored
+/// already.)
 ///
 /// # Errors
 /// The system refuses a handler or the thread.
-pub fn watch(end: impl FnOnce(EndSignal) + Send + 'static) -> io::Result<()> {
+pub fn watch(mut end: impl FnMut(EndSignal) -> bool + Send + 'static) -> io::Result<()> {
     let seen = Arc::new(AtomicBool::new(false));
+    // Handlers run in the order they were registered: the first finds the flag that the second one set before.
+    flag::register_conditional_shutdown(SIGINT, EXIT_AT_ONCE, Arc::clone(&seen))?;
     for signal in [SIGINT, SIGTERM] {
-        // Handlers run in the order they were registered: the first finds the flag the second one set before.
-        flag::register_conditional_shutdown(signal, EXIT_AT_ONCE, Arc::clone(&seen))?;
         flag::register(signal, Arc::clone(&seen))?;
     }
     // A flag nobody reads: a closed terminal does not end the server.
     flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let wait = move || {
-        let first = signals.forever().next();
-        end(if first == Some(SIGINT) { EndSignal::Interrupt } else { EndSignal::Terminate });
+        for signal in signals.forever() {
+            if end(if signal == SIGINT { EndSignal::Interrupt } else { EndSignal::Terminate }) {
+                return;
+            }
+            seen.store(false, Ordering::Relaxed);
+        }
     };
     thread::Builder::new().name("signals".into()).spawn(wait)?;
     Ok(())
@@ -73,11 +78,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_signal_is_told() {
+    fn signals_are_told_until_one_ends_the_server() {
         let (told, end) = mpsc::channel();
-        watch(move |signal| told.send(signal).unwrap()).unwrap();
+        let mut asked = 0;
+        watch(move |signal| {
+            asked += 1;
+            told.send(signal).unwrap();
+            asked == 2
+        })
+        .unwrap();
+        let next = || end.recv_timeout(Duration::from_secs(10));
         signal_hook::low_level::raise(SIGHUP).unwrap();
         signal_hook::low_level::raise(SIGTERM).unwrap();
-        assert_eq!(end.recv_timeout(Duration::from_secs(10)), Ok(EndSignal::Terminate));
+        assert_eq!(next(), Ok(EndSignal::Terminate));
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        assert_eq!(next(), Ok(EndSignal::Terminate));
+        assert!(next().is_err(), "nobody waits any more");
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use engine::{Access, AccessPolicy, Db, Held, Store, Turn};
+use engine::{Access, AccessPolicy, Db, Free, Held, Store, Turn};
 use parking_lot::Mutex;
 
 use super::error::{Error, Fault};
@@ -34,6 +34,8 @@ pub struct LoadOptions {
     /// Keys whose deadline has come are kept, for what follows the file may still be about them; otherwise they are
     /// counted and left out.
     pub keep_expired: bool,
+    /// A key that is there already is replaced; otherwise it is an error.
+    pub replace: bool,
     /// How accesses are remembered.
     pub policy: AccessPolicy,
 }
@@ -149,6 +151,9 @@ impl<'s> Shared<'s> {
     ) -> Result<(), Error> {
         let wrong = |fault| Error { offset: value.offset, fault };
         let decoded = value.decode().map_err(|error| error.of_value(key.bytes(), value.encoding.name()))?;
+        if self.options.replace {
+            db.delete(key, Free::Now);
+        }
         let new = match decoded {
             Value::String(bytes) => db.add_string(key, &bytes, row.deadline_ms, row.access),
             value if value.is_empty() => {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use commands::Shutdown;
+use engine::AccessPolicy;
 
 use super::table::{Directive, table};
 use super::value::{BufferLimit, Value};
@@ -144,6 +145,42 @@ settings! {
     lazyfree_lazy_user_flush: bool = "lazyfree-lazy-user-flush",
     /// Directory for data, absolute.
     dir: PathBuf = "dir",
+    /// Name of the snapshot's file, in `dir`.
+    dbfilename: PathBuf = "dbfilename",
+    /// When a snapshot is written; empty: only when somebody asks for one.
+    save: Vec<SavePoint> = "save",
+    /// Writes are refused after a snapshot failed.
+    stop_writes_on_bgsave_error: bool = "stop-writes-on-bgsave-error",
+    /// Strings in snapshots are compressed.
+    rdbcompression: bool = "rdbcompression",
+    /// Snapshots end with a checksum.
+    rdbchecksum: bool = "rdbchecksum",
+    /// A snapshot is synced in steps while it is written.
+    rdb_save_incremental_fsync: bool = "rdb-save-incremental-fsync",
+    /// The base of a log is synced in steps while it is written.
+    aof_rewrite_incremental_fsync: bool = "aof-rewrite-incremental-fsync",
+    /// For tests: microseconds each key is delayed when it is saved; negative: one in so many is, by one.
+    rdb_key_save_delay_us: i64 = "rdb-key-save-delay",
+    /// Every change is logged to a file.
+    appendonly: bool = "appendonly",
+    /// Stem of the log's file names.
+    appendfilename: PathBuf = "appendfilename",
+    /// Directory of the log, in `dir`.
+    appenddirname: PathBuf = "appenddirname",
+    /// When the log is synced.
+    appendfsync: AppendFsync = "appendfsync",
+    /// The log is not synced while a snapshot or a base is written.
+    no_appendfsync_on_rewrite: bool = "no-appendfsync-on-rewrite",
+    /// Growth in per cent after which the log is rewritten; 0: never.
+    auto_aof_rewrite_percentage: u64 = "auto-aof-rewrite-percentage",
+    /// Bytes below which the log is not rewritten.
+    auto_aof_rewrite_min_size_bytes: u64 = "auto-aof-rewrite-min-size",
+    /// A log that ends early is loaded, without what is not whole.
+    aof_load_truncated: bool = "aof-load-truncated",
+    /// A log begins with a snapshot.
+    aof_use_rdb_preamble: bool = "aof-use-rdb-preamble",
+    /// The log holds the times of what is in it.
+    aof_timestamp_enabled: bool = "aof-timestamp-enabled",
 }
 
 impl Settings {
@@ -151,6 +188,26 @@ impl Settings {
     /// says so; this process stays where it was started, and looks for relative names there.
     pub fn path(&self, name: &Path) -> PathBuf {
         self.base.join(name)
+    }
+
+    /// Which accesses to keys are remembered.
+    pub fn access_policy(&self) -> AccessPolicy {
+        if self.maxmemory_policy.counts_accesses() {
+            let (log_factor, decay_minutes) = (self.lfu_log_factor, self.lfu_decay_time_min);
+            AccessPolicy::Lfu { log_factor, decay_minutes }
+        } else {
+            AccessPolicy::Lru
+        }
+    }
+
+    /// Where the snapshot is.
+    pub fn snapshot_file(&self) -> PathBuf {
+        self.dir.join(&self.dbfilename)
+    }
+
+    /// Where the log's files are.
+    pub fn log_directory(&self) -> PathBuf {
+        self.dir.join(&self.appenddirname)
     }
 
     /// The settings of `values` when the server runs with these: files that are open stay where they are.
@@ -222,10 +279,35 @@ pub enum Policy {
 }
 
 impl Policy {
+    /// Whether it goes by when or how often keys were used.
+    pub fn looks_at_use(self) -> bool {
+        self.counts_accesses() || matches!(self, Policy::AllKeysLru | Policy::VolatileLru)
+    }
+
     /// Whether keys remember how often they are used, and not when they were last.
     pub fn counts_accesses(self) -> bool {
         matches!(self, Policy::AllKeysLfu | Policy::VolatileLfu)
     }
+}
+
+/// When a snapshot is written (`save`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavePoint {
+    /// Seconds since the last one.
+    pub after_s: u64,
+    /// Changes since the last one.
+    pub changes: u64,
+}
+
+/// When the log is synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendFsync {
+    /// Once a second.
+    EverySec,
+    /// Before a reply tells of the change.
+    Always,
+    /// When the system likes.
+    No,
 }
 
 /// Who watches the process.
@@ -281,6 +363,26 @@ impl Field for bool {
     fn of(name: &str, value: &Value) -> bool {
         match value {
             Value::Bool(b) => *b,
+            other => mismatch(name, other),
+        }
+    }
+}
+
+impl Field for i64 {
+    fn of(name: &str, value: &Value) -> i64 {
+        match value {
+            Value::Int(n) => *n,
+            other => mismatch(name, other),
+        }
+    }
+}
+
+impl Field for Vec<SavePoint> {
+    fn of(name: &str, value: &Value) -> Vec<SavePoint> {
+        match value {
+            Value::Save(points) => {
+                points.iter().map(|&(after_s, changes)| SavePoint { after_s, changes }).collect()
+            }
             other => mismatch(name, other),
         }
     }
@@ -396,6 +498,7 @@ macro_rules! words {
 words! {
     Supervised { "no" => No, "upstart" => No, "systemd" => Systemd, "auto" => Auto }
     Allowed { "no" => No, "yes" => Yes, "local" => Local }
+    AppendFsync { "everysec" => EverySec, "always" => Always, "no" => No }
     LogLevel {
         "debug" => Debug, "verbose" => Verbose, "notice" => Notice, "warning" => Warning, "nothing" => Nothing,
     }
@@ -434,11 +537,13 @@ mod tests {
         assert!(settings.dir.is_absolute() && settings.dir.ends_with("ebbtide-data"));
         assert_eq!(settings.client_output_buffer_limit.pubsub.soft_s, 60);
         assert_eq!(settings.unixsocket, None);
+        assert_eq!(settings.save[1], SavePoint { after_s: 300, changes: 100 });
+        assert!(settings.log_directory().ends_with("ebbtide-data/appendonlydir"));
     }
 
     #[test]
     fn every_word_has_its_variant() {
-        for name in ["maxmemory-policy", "loglevel", "enable-debug-command", "supervised"] {
+        for name in ["maxmemory-policy", "loglevel", "enable-debug-command", "supervised", "appendfsync"] {
             let super::super::value::Kind::Word(words) = find(name.as_bytes()).unwrap().kind else {
                 panic!()
             };

@@ -7,8 +7,13 @@ use crate::rdb::{
 };
 
 const NOW_MS: i64 = 1_700_000_000_000;
-const OPTIONS: LoadOptions =
-    LoadOptions { threads: 2, now_ms: NOW_MS, keep_expired: false, policy: AccessPolicy::Lru };
+const OPTIONS: LoadOptions = LoadOptions {
+    threads: 2,
+    now_ms: NOW_MS,
+    keep_expired: false,
+    replace: false,
+    policy: AccessPolicy::Lru,
+};
 
 fn store() -> Store {
     Store::new(&StoreOptions { databases: 4, secret: 9, groups: 2 })

@@ -1,0 +1,130 @@
+//! Reading files back into the store: snapshots, and logs as they come out of recovery.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use persist::log::{self as aof, Refused};
+use persist::rdb::{self, Fault, LoadOptions, Loaded, Reader, ReaderOptions};
+
+use super::replay::Replay;
+use crate::clock;
+use crate::shared::Shared;
+
+/// What a snapshot is read for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// Expired keys are kept: what follows may still be about them.
+    pub(super) keep_expired: bool,
+    /// Keys that are there already are replaced.
+    pub(super) replace: bool,
+    /// Bytes of other files that were loaded before.
+    pub(super) done_before: u64,
+}
+
+/// Loads a snapshot; how many bytes of `input` it took. What is to be known of it is logged.
+///
+/// # Errors
+/// In words: it is damaged, or holds what this server cannot.
+pub(super) fn snapshot(shared: &Shared, input: &mut dyn Read, wanted: Wanted) -> Result<u64, rdb::Error> {
+    let (settings, loading) = (shared.config.settings(), &shared.persistence.loading);
+    let options = LoadOptions {
+        threads: settings.io_threads.0,
+        now_ms: clock::now_ms(),
+        keep_expired: wanted.keep_expired,
+        replace: wanted.replace,
+        policy: settings.access_policy(),
+    };
+    let input = Stoppable { input, shared };
+    let mut reader = Reader::new(input, ReaderOptions { checksum: settings.rdbchecksum })?;
+    let mut progress = |progress: rdb::Progress| {
+        loading.bytes.done.set(wanted.done_before + progress.bytes);
+    };
+    let loaded = rdb::load(&shared.store, &mut reader, &options, &mut progress)?;
+    if !loaded.functions.is_empty() {
+        // The next snapshot would be without them.
+        let fault = Fault::Corrupt("it holds libraries of functions, which this server does not have yet");
+        return Err(rdb::Error { offset: reader.offset(), fault });
+    }
+    loading.keys.set(loaded.keys);
+    loading.keys_expired.set(loaded.expired);
+    tell(&loaded);
+    Ok(reader.offset())
+}
+
+/// Logs what was loaded.
+fn tell(loaded: &Loaded) {
+    for (name, value) in &loaded.aux {
+        let value = String::from_utf8_lossy(value);
+        match &**name {
+            b"redis-ver" | b"valkey-ver" => tracing::info!("Loading RDB produced by version {value}"),
+            b"ctime" => {
+                let age_s = clock::now_ms() / 1000 - value.parse().unwrap_or(0);
+                tracing::info!("RDB age {} seconds", age_s.max(0));
+            }
+            _ => {}
+        }
+    }
+    for module in &loaded.modules {
+        tracing::warn!("Data of the module {module} was passed over: there are no modules");
+    }
+    if loaded.empty > 0 {
+        tracing::warn!("Done loading RDB, empty keys skipped: {}.", loaded.empty);
+    }
+    tracing::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
+}
+
+/// An input that fails when the server is told to end.
+struct Stoppable<'r> {
+    input: &'r mut dyn Read,
+    shared: &'r Shared,
+}
+
+impl Read for Stoppable<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.shared.persistence.loading.is_stopped() {
+            return Err(io::Error::other("the server is told to end"));
+        }
+        self.input.read(bytes)
+    }
+}
+
+/// Takes what the recovery of a log finds.
+pub(super) struct LogReader<'r, 's> {
+    shared: &'s Shared,
+    replay: &'r mut Replay<'s>,
+}
+
+impl<'r, 's> LogReader<'r, 's> {
+    pub(super) fn new(shared: &'s Shared, replay: &'r mut Replay<'s>) -> LogReader<'r, 's> {
+        LogReader { shared, replay }
+    }
+}
+
+impl aof::Replay for LogReader<'_, '_> {
+    fn file(&mut self, _path: &Path) {
+        self.replay.begin_file();
+    }
+
+    fn snapshot(&mut self, _path: &Path, input: &mut dyn Read) -> Result<u64, Refused> {
+        let wanted = Wanted {
+            keep_expired: true,
+            replace: false,
+            done_before: self.shared.persistence.loading.bytes.done.get(),
+        };
+        snapshot(self.shared, input, wanted)
+            .map_err(|error| Refused { at: error.offset, what: error.fault.to_string() })
+    }
+
+    fn requests(&mut self, requests: &mut [u8]) -> Result<(), Refused> {
+        if self.shared.persistence.loading.is_stopped() {
+            return Err(Refused { at: 0, what: "the server is told to end".into() });
+        }
+        self.replay.requests(requests)
+    }
+
+    fn progress(&mut self, done_bytes: u64, all_bytes: u64) {
+        let bytes = &self.shared.persistence.loading.bytes;
+        bytes.total.set(all_bytes);
+        bytes.done.set(done_bytes);
+    }
+}

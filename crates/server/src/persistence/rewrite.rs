@@ -1,0 +1,79 @@
+//! Rewrites of the log: a new base, as short as the data allows, in place of all that was logged before.
+
+use std::io;
+
+use engine::Held;
+use persist::log::{AppendLog, Place};
+
+use super::jobs::What;
+use super::log;
+use super::snapshot::{self, Failure, Purpose};
+use crate::clock;
+use crate::config::Settings;
+use crate::shared::Shared;
+
+/// Where the log is under `settings`.
+pub(super) fn place(settings: &Settings) -> Place {
+    Place::new(&settings.dir, &settings.appenddirname, &settings.appendfilename)
+}
+
+/// A log that is to begin with a rewrite.
+///
+/// # Errors
+/// The system refuses its directory.
+pub(super) fn begin(shared: &Shared, settings: &Settings) -> io::Result<AppendLog> {
+    AppendLog::begin(&shared.persistence.storage, &place(settings), log::options(settings))
+}
+
+/// Rewrites the log on the thread of jobs.
+pub(super) fn rewrite(shared: &Shared) {
+    let persistence = &shared.persistence;
+    let began_s = clock::now_ms() / 1000;
+    persistence.rewrites.count.add(1);
+    let rewritten = prepare_and_rewrite(shared);
+    match &rewritten {
+        Ok(()) => {
+            tracing::info!("Background AOF rewrite terminated with success");
+            tracing::info!("Background AOF rewrite finished successfully");
+        }
+        Err(Failure::Stopped) => tracing::warn!("Background AOF rewrite was given up"),
+        Err(error) => tracing::warn!("Background AOF rewrite failed: {error}"),
+    }
+    if !matches!(rewritten, Err(Failure::Stopped)) {
+        persistence.rewrites.note(rewritten.is_ok(), began_s, clock::now_ms() / 1000);
+    }
+    if persistence.log.is_starting() {
+        persistence.jobs.schedule_rewrite();
+    }
+}
+
+fn prepare_and_rewrite(shared: &Shared) -> Result<(), Failure> {
+    let (persistence, settings) = (&shared.persistence, shared.config.settings());
+    persistence.claim.take(&settings.dir)?;
+    if persistence.log.is_on() {
+        return rewrite_now(shared, &settings);
+    }
+    // Nothing is logged, but whoever asks for it gets a log of what there is now.
+    persistence.log.lend(begin(shared, &settings)?);
+    let written = rewrite_now(shared, &settings);
+    persistence.log.take_back(shared.store.order().taken());
+    written
+}
+
+fn rewrite_now(shared: &Shared, settings: &Settings) -> Result<(), Failure> {
+    let persistence = &shared.persistence;
+    let mut held = Held::everything(&shared.store);
+    let cut = shared.store.cut(&mut held).ok_or(Failure::Busy)?;
+    // Before this moment a log that was switched on got nothing: all of it is in its base.
+    shared.store.order().want(persistence.log.is_on());
+    let rotated = persistence.log.rotate(cut.order(), log::base_format(settings));
+    drop(held);
+    let stop = persistence.jobs.has_begun(What::Rewrite);
+    tracing::info!("Background append only file rewriting started");
+    let rotation = log::answer(&rotated)?;
+    let incremental = settings.aof_rewrite_incremental_fsync;
+    let purpose = Purpose::LogBase(rotation.format);
+    let file = snapshot::write_file(shared, cut, rotation.path(), purpose, incremental, &stop)?;
+    persistence.log.install(rotation, file)?;
+    Ok(())
+}
