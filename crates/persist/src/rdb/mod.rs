@@ -26,6 +26,8 @@ mod module;
 mod packed;
 mod payload;
 mod reader;
+#[cfg(any(test, feature = "testing"))]
+pub mod samples;
 mod skip;
 mod stream;
 mod stream_entries;

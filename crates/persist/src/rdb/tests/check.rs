@@ -2,7 +2,7 @@
 
 use engine::Str;
 
-use super::samples::values;
+use crate::rdb::samples::values;
 use crate::rdb::{About, Access, Fault, Options, Report, Writer, check, mend};
 
 const NOW_MS: i64 = 1_700_000_000_000;

@@ -3,4 +3,3 @@
 mod check;
 mod load;
 mod round_trip;
-mod samples;

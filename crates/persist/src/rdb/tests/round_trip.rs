@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use engine::Str;
 
-use super::samples::{values, volatile_hash};
 use crate::crc64::crc64;
+use crate::rdb::samples::{values, volatile_hash};
 use crate::rdb::{
     About, Access, Fault, Item, Options, PayloadError, Reader, ReaderOptions, Value, Writer, dump,
     dump_string, restore,

@@ -1,4 +1,4 @@
-//! Values of every type, small and big.
+//! Values of every type, small and big, for tests of this crate and others.
 
 use crate::rdb::{
     Bytes, Field, Stream, StreamConsumer, StreamEntry, StreamGroup, StreamId, StreamPending, Value,
@@ -25,7 +25,7 @@ fn zset(n: usize) -> Vec<(Bytes<'static>, f64)> {
 }
 
 /// A stream of `n` entries; some with other fields than the rest.
-pub(super) fn stream(n: u64) -> Stream<'static> {
+fn stream(n: u64) -> Stream<'static> {
     let entry = |i: u64| {
         let name: &[u8] = if i % 7 == 3 { b"other" } else { b"name" };
         let fields = vec![
@@ -78,7 +78,7 @@ fn groups(first: StreamId, third: StreamId) -> Vec<StreamGroup<'static>> {
 }
 
 /// Values that every reader of version 11 knows, named.
-pub(super) fn values() -> Vec<(&'static str, Value<'static>)> {
+pub fn values() -> Vec<(&'static str, Value<'static>)> {
     let text = |bytes: &[u8]| Value::String(bytes.to_vec().into());
     let mut long_list = texts(300);
     long_list.insert(150, vec![b'L'; 100_000].into());
@@ -114,7 +114,7 @@ pub(super) fn values() -> Vec<(&'static str, Value<'static>)> {
 }
 
 /// A hash some of whose fields expire.
-pub(super) fn volatile_hash() -> Value<'static> {
+pub fn volatile_hash() -> Value<'static> {
     let mut fields = fields(4);
     fields[1].deadline_ms = Some(4_102_444_800_000);
     fields[2].deadline_ms = Some(4_102_444_800_123);
