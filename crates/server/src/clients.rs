@@ -23,6 +23,8 @@ pub enum Wakeup {
     Client(u64),
     /// All clients whose commands a pause held up: there is none any more.
     Unpaused,
+    /// Effects reached the disk: replies that waited for it may leave.
+    Synced,
 }
 
 /// How a worker is reached: to be called from any thread, and never to block.
@@ -363,10 +365,15 @@ impl Clients {
         let _ = self.pause.fetch_update(Relaxed, Relaxed, grown);
     }
 
+    /// Tells every worker.
+    pub(crate) fn wake_all(&self, wakeup: Wakeup) {
+        self.workers.read().iter().for_each(|wake| wake(wakeup));
+    }
+
     /// Ends the pause.
     pub fn end_pause(&self) {
         self.pause.store(0, Relaxed);
-        self.workers.read().iter().for_each(|wake| wake(Wakeup::Unpaused));
+        self.wake_all(Wakeup::Unpaused);
     }
 }
 

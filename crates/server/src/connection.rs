@@ -1,6 +1,7 @@
 //! One client's connection: its socket, what was read of a request that is not complete, and replies that
 //! could not be sent yet.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -40,11 +41,13 @@ pub(crate) struct Connection {
     pub(crate) totals: (u64, u64, u64),
 }
 
-/// Replies on their way out.
+/// Replies on their way out. Some may have to stay until the effects they tell of are on disk.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     bytes: Vec<u8>,
     sent: usize,
+    /// From where on in `bytes` what waits for which effects: all with lower numbers. In order.
+    waits: VecDeque<(usize, u64)>,
     /// Since when it has been above the soft limit, in milliseconds since the Unix epoch.
     above_soft_since_ms: Option<i64>,
 }
@@ -118,12 +121,33 @@ impl Connection {
         Ok(sent)
     }
 
-    /// Sends what waits, as far as the client takes it. Bytes sent.
+    /// Keeps `replies`, behind what waits already, until every effect below `number` is on disk. `replies` is left
+    /// empty.
+    pub(crate) fn send_after(&mut self, number: u64, replies: &mut Vec<u8>) {
+        self.output.wait_for(number);
+        self.output.push(replies, 0);
+        replies.clear();
+        self.count_sent(0);
+    }
+
+    /// Lets go of replies that wait for effects below `synced`. Whether others still wait, and whether any were let
+    /// go.
+    pub(crate) fn has_synced(&mut self, synced: u64) -> (bool, bool) {
+        let waits = &mut self.output.waits;
+        let before = waits.len();
+        while waits.front().is_some_and(|&(_, number)| number <= synced) {
+            waits.pop_front();
+        }
+        (!waits.is_empty(), waits.len() < before)
+    }
+
+    /// Sends what waits, as far as the client takes it and the disk allows it. Bytes sent.
     ///
     /// # Errors
     /// The connection is broken.
     pub(crate) fn flush(&mut self) -> io::Result<usize> {
-        let sent = write_all(&mut self.socket, &self.output.bytes[self.output.sent..])?;
+        let free = self.output.waits.front().map_or(self.output.bytes.len(), |&(start, _)| start);
+        let sent = write_all(&mut self.socket, &self.output.bytes[self.output.sent..free])?;
         self.output.advance(sent);
         self.count_sent(sent);
         Ok(sent)
@@ -161,6 +185,13 @@ impl Output {
         self.len() == 0
     }
 
+    /// Says that what is pushed from now on waits for the effects below `number`.
+    fn wait_for(&mut self, number: u64) {
+        if self.waits.back().is_none_or(|&(_, before)| before < number) {
+            self.waits.push_back((self.bytes.len(), number));
+        }
+    }
+
     /// Adds `replies` but for the first `sent` bytes. A long one is taken over, not copied.
     fn push(&mut self, replies: &mut Vec<u8>, sent: usize) {
         if self.bytes.is_empty() && replies.len() > IDLE_BUFFER_BYTES_MAX {
@@ -178,6 +209,7 @@ impl Output {
         } else if self.sent > self.bytes.len() / 2 {
             // At least as much was sent as is moved: each byte moves once, on average.
             self.bytes.drain(..self.sent);
+            self.waits.iter_mut().for_each(|(start, _)| *start -= self.sent);
             self.sent = 0;
         }
     }
@@ -213,6 +245,27 @@ mod tests {
         assert_eq!(&output.bytes[output.sent..], b"hi");
         output.advance(2);
         assert!(output.is_empty() && output.bytes.capacity() == 0);
+    }
+
+    #[test]
+    fn replies_wait_for_their_effects() {
+        let mut output = Output::default();
+        let free = |output: &Output| output.waits.front().map_or(output.bytes.len(), |&(start, _)| start);
+        output.push(&mut b"ab".to_vec(), 0);
+        output.wait_for(7);
+        output.push(&mut b"cd".to_vec(), 0);
+        output.wait_for(7);
+        output.push(&mut b"ef".to_vec(), 0);
+        output.wait_for(9);
+        output.push(&mut b"gh".to_vec(), 0);
+        assert_eq!((free(&output), output.waits.len()), (2, 2));
+        output.advance(2);
+        output.waits.pop_front();
+        assert_eq!(&output.bytes[output.sent..free(&output)], b"cdef");
+        output.advance(4);
+        assert_eq!(&output.bytes[output.sent..free(&output)], b"");
+        output.waits.pop_front();
+        assert_eq!(&output.bytes[output.sent..free(&output)], b"gh");
     }
 
     #[test]

@@ -10,12 +10,13 @@ use std::sync::mpsc::Sender;
 
 use commands::{Command, Ctx, Error, FindKeys, Locks, Pause, Row, Search, flags};
 use engine::{AccessPolicy, Db, Garbage, Held, Turn};
-use resp::{Args, ArgsBuf, Limits, Reply, Span};
+use resp::{Args, ArgsBuf, Limits, Parser, Reply, Span};
 
 use crate::clock;
 use crate::config::Settings;
+use crate::config::settings::AppendFsync;
 use crate::connection::Connection;
-use crate::persistence::Passage;
+use crate::persistence::{Obstacle, Passage};
 use crate::shared::Shared;
 
 /// Requests that are looked at together: enough to hide the memory's latency, few enough to stay in the cache.
@@ -64,6 +65,8 @@ pub(crate) struct Dispatcher {
     only_key: Box<[u8]>,
     /// Where what takes long to free goes.
     garbage: Sender<Garbage>,
+    /// Clients whose replies wait until effects are on disk.
+    pub(crate) unsynced: Vec<u64>,
 }
 
 impl Dispatcher {
@@ -79,6 +82,7 @@ impl Dispatcher {
             requests: Vec::with_capacity(BATCH),
             only_key: commands::rows().iter().map(|row| only_key(row.command)).collect(),
             garbage,
+            unsynced: Vec::new(),
         }
     }
 
@@ -103,7 +107,13 @@ impl Dispatcher {
         let mut consumed = 0;
         let fate = loop {
             let error = self.parse(conn, buf, &mut consumed);
-            self.run_batch(conn, buf)?;
+            let ran = self.run_batch(conn, buf)?;
+            if let (Some(_), Some(next)) = (&conn.held_up, self.requests.get(ran)) {
+                // What is behind the request that is held up is read again in its time.
+                consumed = next.start;
+                conn.parser = Parser::default();
+                break Fate::Open;
+            }
             if self.is_over_limit(conn) {
                 break Fate::OverLimit;
             }
@@ -170,21 +180,45 @@ impl Dispatcher {
 
     fn end(&mut self, conn: &mut Connection) -> io::Result<()> {
         conn.note(self.turn.now_ms);
+        let sent = self.send(conn);
         self.settle_turn();
-        self.send(conn)
+        sent
     }
 
     fn send(&mut self, conn: &mut Connection) -> io::Result<()> {
         if self.reply.is_empty() {
             return Ok(());
         }
+        let wait = self.settings.appendfsync == AppendFsync::Always;
+        let unsynced = if wait { self.unsynced_effects() } else { None };
         let buffer = self.reply.buffer();
-        let sent = conn.send(buffer)?;
+        let sent = match unsynced {
+            None => conn.send(buffer)?,
+            Some(number) => {
+                conn.send_after(number, buffer);
+                if self.unsynced.last() != Some(&conn.entry.id) {
+                    self.unsynced.push(conn.entry.id);
+                }
+                0
+            }
+        };
         if buffer.capacity() > REPLY_BUFFER_BYTES_MAX {
             *buffer = Vec::new();
         }
         self.shared.stats.worker(self.worker).wrote(sent);
         Ok(())
+    }
+
+    /// The number below which all effects must be on disk before the replies may leave, unless they are: no reply
+    /// tells of what a crash could take back. Where the log fails, only the client's own effects count, so that
+    /// reads go on.
+    fn unsynced_effects(&self) -> Option<u64> {
+        let log = &self.shared.persistence.log;
+        let own = self.turn.effects.runs.last().map_or(0, |run| run.number + 1);
+        let gate = &self.shared.persistence.gate;
+        let seen = if gate.has(Obstacle::LogFailed) { 0 } else { self.shared.store.order().taken() };
+        let number = own.max(seen);
+        (log.is_on() && number > log.synced()).then_some(number)
     }
 
     /// Hands on what commands left in the turn.
@@ -199,6 +233,9 @@ impl Dispatcher {
             for lag_ms in turn.lags_ms.drain(..) {
                 stats.expiry_lag((lag_ms.saturating_mul(1000).saturating_add(since_us)).unsigned_abs(), 1);
             }
+        }
+        if !turn.effects.is_empty() {
+            self.shared.persistence.log.pipe.send(turn.take_effects());
         }
         for garbage in turn.garbage.drain(..) {
             self.shared.garbage_sent();
@@ -223,7 +260,8 @@ impl Dispatcher {
         };
         // Who has yet to authenticate, or may be held up, is read one request at a time: the next may be read
         // by other rules, or not yet.
-        let most = if limits.unauthenticated || self.turn.keep_expired { 1 } else { BATCH };
+        let alone = limits.unauthenticated || self.turn.keep_expired;
+        let most = if alone { 1 } else { BATCH };
         while self.requests.len() < most {
             let (start, first) = (*consumed, self.spans.len());
             match conn.parser.next(&mut buf[start..], &limits, &mut self.spans) {
@@ -253,7 +291,8 @@ impl Dispatcher {
         fits.then(|| (row, self.shared.store.key(args.at(key)).hash()))
     }
 
-    fn run_batch(&mut self, conn: &mut Connection, buf: &[u8]) -> io::Result<()> {
+    /// Runs the requests that were read, unless one is held up; how many it is done with, that one included.
+    fn run_batch(&mut self, conn: &mut Connection, buf: &[u8]) -> io::Result<usize> {
         let requests = std::mem::take(&mut self.requests);
         let spans = std::mem::take(&mut self.spans);
         let ran = self.run_requests(conn, buf, &requests, &spans);
@@ -262,15 +301,15 @@ impl Dispatcher {
         ran
     }
 
-    /// Runs `requests`, and sends replies whenever there are many. What is left when the client then lets too many
-    /// wait is not run.
+    /// Runs `requests`, and sends replies whenever there are many; how many it is done with. What is left when the
+    /// client then lets too many wait is not run.
     fn run_requests(
         &mut self,
         conn: &mut Connection,
         buf: &[u8],
         requests: &[Request],
         spans: &[Span],
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
         let shared = Arc::clone(&self.shared);
         let args = |r: &Request| Args::new(&buf[r.start..], &spans[r.spans.0..r.spans.1]);
         let together = conn.session.authenticated && !self.turn.keep_expired;
@@ -296,6 +335,9 @@ impl Dispatcher {
                 ran
             };
             rest = &rest[ran..];
+            if conn.held_up.is_some() {
+                break;
+            }
             if self.reply.len() >= SEND_BYTES_MIN {
                 self.send(conn)?;
                 if self.is_over_limit(conn) {
@@ -303,7 +345,7 @@ impl Dispatcher {
                 }
             }
         }
-        Ok(())
+        Ok(requests.len() - rest.len())
     }
 
     /// Runs quick commands whose stripes are held, until there are many replies to send; how many it ran.
@@ -315,6 +357,7 @@ impl Dispatcher {
     ) -> usize {
         let mut requests = requests.peekable();
         let (mut ran, mut uncounted) = (0, 0);
+        self.turn.log = self.shared.store.order().is_wanted();
         while let Some((row, args)) = requests.next() {
             self.run_held(conn, held, row, args);
             ran += 1;
@@ -329,6 +372,7 @@ impl Dispatcher {
                 break;
             }
         }
+        self.turn.seal(self.shared.store.order());
         ran
     }
 
@@ -355,13 +399,19 @@ impl Dispatcher {
                 Passage::Free => break held,
                 Passage::Refused(error) => return self.reject(conn, args, &error),
                 Passage::Wait => drop(held),
+                Passage::HeldUp => {
+                    conn.held_up = Some(args.iter().collect::<ArgsBuf>());
+                    return;
+                }
             }
             if !shared.persistence.gate.wait() {
                 conn.session.closing = true;
                 return;
             }
         };
+        self.turn.log = shared.store.order().is_wanted();
         self.run_held(conn, &mut held, row, args);
+        self.turn.seal(shared.store.order());
         drop(held);
         self.count(row, 1);
         self.follow(conn);

@@ -174,6 +174,7 @@ impl Shared {
     /// Takes a sample of the counters, for rates, and of the memory, for its peak.
     pub(crate) fn sample(&self, now_ms: i64) {
         self.stats.sample(now_ms);
+        self.persistence.follow_log(&self.config.settings(), &self.clients, now_ms);
         self.note_memory(usage::allocated_bytes());
     }
 

@@ -187,6 +187,11 @@ impl Worker {
             let now_us = clock::now_us();
             self.expire(now_us / 1000);
             self.sweep(now_us / 1000);
+            if !self.dispatcher.unsynced.is_empty() {
+                self.shared().persistence.log.await_sync();
+                // What was synced before that would not be told.
+                self.release();
+            }
             self.shared().stats.worker(self.index).turned((now_us - woken_us).max(0).unsigned_abs());
         }
     }
@@ -231,6 +236,7 @@ impl Worker {
                     }
                 }
                 Message::Wakeup(Wakeup::Unpaused) => self.resume(),
+                Message::Wakeup(Wakeup::Synced) => self.release(),
                 Message::Stop => self.stop(),
             }
         }
@@ -449,6 +455,21 @@ impl Worker {
                 Ok(Some(Fate::OverLimit)) => self.check_limits(n),
                 Ok(None) => {}
                 Err(_) => self.close(n),
+            }
+        }
+    }
+
+    /// Sends replies whose effects have reached the disk.
+    fn release(&mut self) {
+        let synced = self.shared().persistence.log.synced();
+        for id in std::mem::take(&mut self.dispatcher.unsynced) {
+            let Some(&n) = self.tokens.get(&id) else { continue };
+            let (waits, released) = self.connections[n].has_synced(synced);
+            if waits {
+                self.dispatcher.unsynced.push(id);
+            }
+            if released {
+                self.write(n);
             }
         }
     }

@@ -20,6 +20,8 @@ pub(crate) enum Obstacle {
     LogFailed = 1 << 2,
     /// The server is about to end: writes wait.
     Ending = 1 << 3,
+    /// The disk takes too long: writes wait until the log has caught up.
+    LogLate = 1 << 4,
 }
 
 /// What becomes of a command at the gate.
@@ -31,6 +33,8 @@ pub(crate) enum Passage {
     Refused(Error),
     /// It waits until it is known whether the server ends.
     Wait,
+    /// Its client is held up.
+    HeldUp,
 }
 
 /// The gate of one server.
@@ -121,9 +125,11 @@ impl Gate {
         if has(Obstacle::Loading) && !command.is(flags::LOADING) {
             return Passage::Refused(Error::Text("LOADING Redis is loading the dataset in memory"));
         }
-        match has(Obstacle::Ending) && (writes || command.is(flags::MAY_REPLICATE)) {
-            true => Passage::Wait,
-            false => Passage::Free,
+        let may_write = writes || command.is(flags::MAY_REPLICATE);
+        match () {
+            () if has(Obstacle::Ending) && may_write => Passage::Wait,
+            () if has(Obstacle::LogLate) && may_write => Passage::HeldUp,
+            () => Passage::Free,
         }
     }
 }
@@ -139,6 +145,7 @@ mod tests {
             Passage::Refused(error) => error.to_string(),
             Passage::Free => "free".into(),
             Passage::Wait => "wait".into(),
+            Passage::HeldUp => "held up".into(),
         }
     }
 
@@ -153,7 +160,11 @@ mod tests {
         gate.set(Obstacle::Loading, false);
         gate.set(Obstacle::Ending, true);
         assert_eq!(["set", "get"].map(|name| refusal(&gate, name)), ["wait", "free"]);
+        gate.set(Obstacle::LogLate, true);
+        assert_eq!(["set", "get"].map(|name| refusal(&gate, name)), ["wait", "free"]);
         gate.decide(false);
+        assert_eq!(["set", "get"].map(|name| refusal(&gate, name)), ["held up", "free"]);
+        gate.set(Obstacle::LogLate, false);
         assert!(gate.wait() && gate.is_open());
         gate.set(Obstacle::Ending, true);
         gate.decide(true);

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use persist::storage::NewFile;
 
 use super::figures::Count;
 use super::pipe::{Pipe, Sequence};
+use crate::clients::{Clients, Wakeup};
 use crate::clock;
 use crate::config::Settings;
 use crate::config::settings::AppendFsync;
@@ -25,6 +26,11 @@ const SLEEP: Duration = Duration::from_millis(100);
 const GATHER: Duration = Duration::from_millis(2);
 /// Milliseconds between two syncs (`everysec`), and two tries of a disk that failed.
 const SYNC_EVERY_MS: i64 = 1000;
+
+/// Milliseconds that effects may wait for a sync (`everysec`) before writes wait for the disk.
+const LATE_MS: i64 = 2000;
+/// Bytes of effects that may wait to be written before writes wait for the disk.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 /// What is wanted of the log.
 #[derive(Debug)]
@@ -94,6 +100,10 @@ pub(crate) struct Log {
     written: AtomicU64,
     /// All effects below this number are on disk.
     synced: AtomicU64,
+    /// Some worker wants to know when that changes.
+    awaited: AtomicBool,
+    /// Since when something waits to be synced, in milliseconds since the Unix epoch; 0: nothing does.
+    unsynced_since_ms: AtomicI64,
 }
 
 impl Log {
@@ -108,6 +118,34 @@ impl Log {
     /// Whether effects are logged, or are to be.
     pub(crate) fn is_on(&self) -> bool {
         !self.is(Phase::Off)
+    }
+
+    /// The number below which all effects are on disk.
+    #[inline]
+    pub(crate) fn synced(&self) -> u64 {
+        self.synced.load(Ordering::SeqCst)
+    }
+
+    /// Asks for a wakeup at the next sync; [`Log::synced`] is to be looked at after this once more.
+    pub(crate) fn await_sync(&self) {
+        self.awaited.store(true, Ordering::SeqCst);
+    }
+
+    /// Says that all effects below `number` are on disk, or need not be.
+    fn has_synced(&self, number: u64, clients: &Clients) {
+        self.unsynced_since_ms.store(0, Ordering::Relaxed);
+        self.synced.store(number, Ordering::SeqCst);
+        if self.awaited.swap(false, Ordering::SeqCst) {
+            clients.wake_all(Wakeup::Synced);
+        }
+    }
+
+    /// Whether the disk is so slow that more writes would only add to what a crash could take: with `everysec` two
+    /// seconds of them, as in Redis; and in any case as many bytes as memory should hold of them.
+    pub(super) fn is_late(&self, policy: AppendFsync, now_ms: i64) -> bool {
+        let since_ms = self.unsynced_since_ms.load(Ordering::Relaxed);
+        let slow = policy == AppendFsync::EverySec && since_ms != 0 && now_ms - since_ms > LATE_MS;
+        slow || self.pipe.bytes() > WAITING_BYTES_MAX
     }
 
     /// Whether the first base of the log is still to be written.
@@ -312,11 +350,16 @@ impl<'s> Keeper<'s> {
         let known = &self.shared.persistence.log;
         let Some(log) = &mut self.log else {
             known.written.store(self.sequence.next(), Ordering::Release);
-            known.synced.store(self.sequence.next(), Ordering::Release);
+            known.has_synced(self.sequence.next(), &self.shared.clients);
             return self.note(Ok(()), now_ms);
         };
         if self.failed_ms.is_some_and(|failed_ms| (0..SYNC_EVERY_MS).contains(&(now_ms - failed_ms))) {
             return;
+        }
+        if self.sequence.next() > known.synced() {
+            let since = &known.unsynced_since_ms;
+            // It stays where it was set before.
+            let _ = since.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
         }
         let mut outcome = log.write(now_ms / 1000);
         if outcome.is_ok() {
@@ -341,7 +384,7 @@ impl<'s> Keeper<'s> {
         let Some(log) = self.log.as_mut().filter(|_| due && !paused) else { return Ok(()) };
         self.synced_ms = now_ms;
         log.sync()?;
-        known.synced.store(next, Ordering::Release);
+        known.has_synced(next, &self.shared.clients);
         if clock::now_ms() - now_ms > SYNC_EVERY_MS {
             known.delayed_syncs.add(1);
         }

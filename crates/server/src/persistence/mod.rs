@@ -29,6 +29,7 @@ use commands::{Begun, Error, Reload, Shutdown};
 use persist::log::AppendLog;
 use persist::storage::Storage;
 
+use crate::clients::{Clients, Wakeup};
 use crate::clock;
 use crate::config::{ConfigStore, Settings};
 use crate::shared::Shared;
@@ -167,6 +168,23 @@ impl Persistence {
         shared.saved(changes);
         self.last_save_s.store(clock::now_ms() / 1000, Ordering::Relaxed);
         self.saves.has_succeeded();
+    }
+
+    /// Lets writes wait while the disk is slower than they are; called each tenth of a second.
+    pub(crate) fn follow_log(&self, settings: &Settings, clients: &Clients, now_ms: i64) {
+        let paused = settings.no_appendfsync_on_rewrite && self.jobs.is_busy();
+        let late = self.log.is_on()
+            && !paused
+            && !self.gate.has(Obstacle::LogFailed)
+            && self.log.is_late(settings.appendfsync, now_ms);
+        if self.gate.set(Obstacle::LogLate, late) {
+            match late {
+                true => tracing::warn!(
+                    "Asynchronous AOF fsync is taking too long (disk is busy?). Writes wait for it."
+                ),
+                false => clients.wake_all(Wakeup::Unpaused),
+            }
+        }
     }
 
     /// Refuses writes, or lets them pass, as the last snapshot went and `settings` want.
