@@ -1,9 +1,11 @@
 //! The one binary: server, client and load generator.
 //!
-//! `ebbtide cli` is the client, `ebbtide bench` the load generator, all else is the server's;
+//! `ebbtide cli` is the client, `ebbtide bench` the load generator, `export`, `import` and `check` are for files of data,
+//! all else is the server's;
 //! under the name of one of Redis's or Valkey's programs (a link to the binary) it acts as that
 //! program.
 
+mod check;
 mod export;
 mod import;
 mod transfer;
@@ -13,6 +15,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+
+use check::Called;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -24,12 +28,13 @@ Usage:
   ebbtide [server] [FILE] [--DIRECTIVE VALUE ...] [-]
   ebbtide cli [OPTION ...] [COMMAND ...]
   ebbtide bench [OPTION ...] [COMMAND ...]
-  ebbtide export | import [OPTION ...] [FILE]
+  ebbtide export | import | check [OPTION ...] [FILE]
   ebbtide --directives | --version | --help
 
 The server takes redis.conf files and directives: `-` reads more of them from standard input, `--directives`
 prints a file of them all, with what they do and their defaults.
-`ebbtide cli --help` tells about the client, `ebbtide bench --help` about the load generator.
+`ebbtide cli --help` tells about the client, `ebbtide bench --help` about the load generator, `ebbtide export --help`,
+`import --help` and `check --help` about the tools for files of data.
 
 Examples:
   ebbtide                                    serve on 127.0.0.1:6379, data in ./ebbtide-data
@@ -37,6 +42,8 @@ Examples:
   ebbtide --port 7000 --maxmemory 1gb        serve with these directives
   ebbtide cli set greeting hello             send one command
   ebbtide bench -t set,get -P 16             measure how fast a server is
+  ebbtide export --out dump.json             write all data as JSON
+  ebbtide check aof ebbtide-data             see whether the append log is whole
 ";
 
 /// What the binary is asked to be.
@@ -47,6 +54,7 @@ enum Tool {
     Bench,
     Export,
     Import,
+    Check(Called),
     Version,
     Help,
     Directives,
@@ -62,6 +70,7 @@ fn main() -> ExitCode {
         Tool::Bench => cli::bench::run(args),
         Tool::Export => export::run(args),
         Tool::Import => import::run(args),
+        Tool::Check(called) => check::run(called, args),
         Tool::Version => {
             say(&format!("Ebbtide {} (speaks as Redis {})\n", server::VERSION, commands::REDIS_VERSION))
         }
@@ -86,11 +95,14 @@ fn choose(program: &OsString, mut args: Vec<OsString>) -> (Tool, Vec<OsString>) 
     let (tool, taken) = match (name, first) {
         ("redis-cli" | "valkey-cli", _) => (Tool::Client, 0),
         ("redis-benchmark" | "valkey-benchmark", _) => (Tool::Bench, 0),
+        ("redis-check-rdb" | "valkey-check-rdb", _) => (Tool::Check(Called::CheckRdb), 0),
+        ("redis-check-aof" | "valkey-check-aof", _) => (Tool::Check(Called::CheckAof), 0),
         ("redis-server" | "valkey-server", _) => (Tool::Server, 0),
         (_, "cli") => (Tool::Client, 1),
         (_, "bench") => (Tool::Bench, 1),
         (_, "export") => (Tool::Export, 1),
         (_, "import") => (Tool::Import, 1),
+        (_, "check") => (Tool::Check(Called::Check), 1),
         (_, "server") => (Tool::Server, 1),
         _ => (Tool::Server, 0),
     };
@@ -127,6 +139,11 @@ mod tests {
             ("/usr/bin/redis-cli server", Tool::Client, "server"),
             ("ebbtide bench -q", Tool::Bench, "-q"),
             ("valkey-benchmark -t get", Tool::Bench, "-t get"),
+            ("ebbtide export --out x", Tool::Export, "--out x"),
+            ("ebbtide import x", Tool::Import, "x"),
+            ("ebbtide check rdb x", Tool::Check(Called::Check), "rdb x"),
+            ("redis-check-rdb x", Tool::Check(Called::CheckRdb), "x"),
+            ("/bin/valkey-check-aof --fix x", Tool::Check(Called::CheckAof), "--fix x"),
             ("ebbtide --version", Tool::Version, "--version"),
             ("ebbtide server -h", Tool::Help, "-h"),
         ] {

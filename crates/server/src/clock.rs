@@ -18,6 +18,6 @@ pub(crate) fn now_us() -> i64 {
 
 /// Milliseconds since the Unix epoch.
 #[inline]
-pub(crate) fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     now_ns() / 1_000_000
 }

@@ -26,6 +26,7 @@ mod supervisor;
 mod usage;
 mod worker;
 
+pub use clock::now_ms;
 pub use launch::launch;
 pub use run::run;
 

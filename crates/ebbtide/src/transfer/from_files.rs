@@ -44,15 +44,20 @@ fn find(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
+    let snapshots = ["dump.rdb", "dump.json"].iter().map(|name| path.join(name)).find(|file| file.is_file());
+    manifest_in(path).or(snapshots).ok_or_else(|| {
+        let reason = "there is no append log, no dump.rdb and no dump.json in it".to_owned();
+        Failure::Input { file: path.to_owned(), reason }
+    })
+}
+
+/// The manifest of the append log in `dir`, or in the directory for it that a server makes there.
+pub(crate) fn manifest_in(dir: &Path) -> Option<PathBuf> {
     let manifest = |dir: &Path| {
         let names = std::fs::read_dir(dir).ok()?.filter_map(Result::ok).map(|entry| entry.path());
         names.filter(|name| Place::of_manifest(name).is_some()).min()
     };
-    let snapshots = ["dump.rdb", "dump.json"].iter().map(|name| path.join(name)).find(|file| file.is_file());
-    manifest(path).or_else(|| manifest(&path.join("appendonlydir"))).or(snapshots).ok_or_else(|| {
-        let reason = "there is no append log, no dump.rdb and no dump.json in it".to_owned();
-        Failure::Input { file: path.to_owned(), reason }
-    })
+    manifest(dir).or_else(|| manifest(&dir.join("appendonlydir")))
 }
 
 fn unreadable(file: &Path, reason: impl ToString) -> Failure {

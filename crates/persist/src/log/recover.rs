@@ -378,8 +378,9 @@ pub(super) fn refused(path: &Path, offset: u64, Refused { at, what }: Refused) -
 
 /// Whether a file begins with a snapshot in RDB format.
 pub(super) fn is_snapshot(file: &dyn StoredFile) -> io::Result<bool> {
-    let mut magic = [0; 5];
-    Ok(file.read_full_at(&mut magic, 0)? == magic.len() && magic == *b"REDIS")
+    let mut magic = [0; 6];
+    let read = file.read_full_at(&mut magic, 0)?;
+    Ok(magic[..read].starts_with(b"REDIS") || magic == *b"VALKEY")
 }
 
 /// A file's bytes one after the other.
