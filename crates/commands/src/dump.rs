@@ -116,7 +116,8 @@ fn restore(ctx: &mut Ctx<'_, '_>) -> Outcome {
         other => return Err(unheld(other.kind())),
     };
     let start_ms = if wanted.absolute { 0 } else { ctx.now_ms() };
-    let deadline_ms = (ttl_ms > 0).then(|| start_ms.saturating_add(ttl_ms));
+    // Beyond the end of time it goes round, as in Redis, and so has come.
+    let deadline_ms = (ttl_ms > 0).then(|| start_ms.wrapping_add(ttl_ms));
     let over = deadline_ms.is_some_and(|at| at <= ctx.now_ms()) && !ctx.db.turn.loading;
     let free = free(ctx, Removal::Overwrite);
     ctx.db.delete(key, free);

@@ -12,6 +12,15 @@ pub(crate) fn named(name: &str, command: &str) -> Argument {
     match (command, name) {
         (_, "key" | "newkey" | "destkey" | "source" | "destination" | "key1" | "key2") => keys().boxed(),
         ("incrbyfloat", _) => floats(),
+        ("restore", "serialized-value") => payloads(),
+        ("restore", "ttl") => prop_oneof![
+            4 => pool(&["0"]),
+            4 => number(100_000..10_000_000_000),
+            2 => moments(1000),
+            1 => pool(&["-1", "x", "9223372036854775807"]),
+        ]
+        .boxed(),
+        ("restore", "frequency") => number(-5..300),
         (_, "seconds") => {
             prop_oneof![8 => number(100..10_000_000), 1 => rare_times(), 1 => malformed()].boxed()
         }
@@ -67,6 +76,19 @@ fn values() -> Argument {
         1 => repeated(&[511, 512, 1023, 1024, 1025, 2000]),
     ]
     .boxed()
+}
+
+/// What DUMP gives for a string, in the version that Redis 7.0 knows too; and what it never gives.
+fn payloads() -> Argument {
+    let payload = |value: Vec<u8>| {
+        let mut payload = persist::rdb::dump(&persist::rdb::Value::String(value.into()));
+        payload.truncate(payload.len() - 10);
+        payload.extend(10u16.to_le_bytes());
+        let checksum = persist::crc64::crc64(&payload).to_le_bytes();
+        payload.extend(checksum);
+        payload
+    };
+    prop_oneof![12 => values().prop_map(payload), 1 => values()].boxed()
 }
 
 fn integers() -> Argument {
