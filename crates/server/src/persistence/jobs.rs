@@ -39,6 +39,8 @@ pub(crate) struct Jobs {
 struct Plan {
     /// The job under way.
     running: Option<Running>,
+    /// The thread is about to begin a job.
+    beginning: bool,
     /// What somebody waits for to begin.
     wanted: Option<What>,
     /// Whether what was wanted last has begun.
@@ -210,6 +212,15 @@ impl Jobs {
         stopped
     }
 
+    /// Waits until nothing is under way or about to be.
+    #[cfg(test)]
+    pub(super) fn wait(&self) {
+        let mut plan = self.plan.lock();
+        while plan.running.is_some() || plan.beginning || plan.rewrite_scheduled || plan.save_scheduled {
+            self.changed.wait_for(&mut plan, LOOK_EVERY);
+        }
+    }
+
     /// Runs `save` as the one snapshot being written.
     ///
     /// # Errors
@@ -243,8 +254,8 @@ impl Jobs {
         let mut plan = self.plan.lock();
         let began_s = clock::now_ms() / 1000;
         plan.running = Some(Running { what, began_s, stop: Arc::clone(&stop) });
-        plan.begun = true;
-        plan.wanted = None;
+        plan.beginning = false;
+        plan.begun = plan.wanted.take() == Some(what);
         if plan.ending {
             stop.ask();
         }
@@ -257,8 +268,9 @@ impl Jobs {
         let mut plan = self.plan.lock();
         if plan.running.take().is_none() {
             plan.begun = false;
+            plan.wanted = None;
         }
-        plan.wanted = None;
+        plan.beginning = false;
         self.changed.notify_all();
     }
 
@@ -272,6 +284,7 @@ impl Jobs {
                 return None;
             }
             if let Some(what) = plan.wanted.or_else(|| due(shared, &mut plan)) {
+                plan.beginning = true;
                 return Some(what);
             }
             self.changed.wait_for(&mut plan, LOOK_EVERY);

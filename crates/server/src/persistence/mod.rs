@@ -19,6 +19,8 @@ mod rewrite;
 mod sink;
 mod snapshot;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;

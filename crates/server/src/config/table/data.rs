@@ -4,8 +4,6 @@ use super::super::value::Kind::*;
 use super::{Directive, at_start, live};
 
 const INT_MAX: i64 = i32::MAX as i64;
-const NO_SAVING: &str = "nothing is written to disk yet";
-const NO_LOADING: &str = "nothing is read from disk yet";
 const NO_EVICTION: &str = "nothing is evicted yet";
 const OWN_ENCODINGS: &str = "Ebbtide chooses its compact encodings itself";
 const OWN_TABLE: &str = "Ebbtide's table grows a segment at a time and never rehashes";
@@ -75,16 +73,16 @@ pub(super) static ROWS: &[Directive] = &[
     live("key-load-delay", Int(i32::MIN as i64, INT_MAX), "0", "Microseconds that loading a key is delayed, for tests.").hidden().idle("loading is not delayed"),
     live("loading-process-events-interval-bytes", Int(1024, INT_MAX), "2097152", "Bytes loaded before clients are looked after.").hidden().idle("clients are looked after while data is loaded"),
     live("sanitize-dump-payload", Word(&["no", "yes", "clients"]), "no", "Whether loaded values are checked in depth.").idle("whatever is loaded is checked in full"),
-    live("appendonly", Bool, "no", "Whether every change is logged to a file.").idle(NO_SAVING),
-    at_start("appendfilename", FileName("appendfilename can't be a path, just a filename"), "appendonly.aof", "Stem of the append-only files' names.").idle(NO_SAVING),
-    at_start("appenddirname", FileName("appenddirname can't be a path, just a dirname"), "appendonlydir", "Directory of the append-only files, in dir.").idle(NO_SAVING),
-    live("appendfsync", Word(&["everysec", "always", "no"]), "everysec", "When the append-only file is synced.").idle(NO_SAVING),
-    live("no-appendfsync-on-rewrite", Bool, "no", "Whether syncing pauses while the append-only file is rewritten.").idle(NO_SAVING),
-    live("auto-aof-rewrite-percentage", Int(0, INT_MAX), "100", "Growth after which the append-only file is rewritten.").idle(NO_SAVING),
-    live("auto-aof-rewrite-min-size", Memory(0, i64::MAX as u64), "64mb", "Size below which the append-only file is not rewritten.").idle(NO_SAVING),
-    live("aof-load-truncated", Bool, "yes", "Whether an append-only file that ends early is loaded.").idle(NO_LOADING),
-    live("aof-use-rdb-preamble", Bool, "yes", "Whether an append-only file starts with a snapshot.").idle(NO_SAVING),
-    live("aof-timestamp-enabled", Bool, "no", "Whether the append-only file holds times.").idle(NO_SAVING),
-    live("aof-rewrite-incremental-fsync", Bool, "yes", "Whether rewriting syncs in steps.").idle(NO_SAVING),
-    live("aof-disable-auto-gc", Bool, "no", "Whether old append-only files are kept.").hidden().idle(NO_SAVING),
+    live("appendonly", Bool, "yes", "Whether every change is logged to a file; the default is yes, Redis's is no."),
+    at_start("appendfilename", FileName("appendfilename can't be a path, just a filename"), "appendonly.aof", "Stem of the append-only files' names."),
+    at_start("appenddirname", FileName("appenddirname can't be a path, just a dirname"), "appendonlydir", "Directory of the append-only files, in dir."),
+    live("appendfsync", Word(&["everysec", "always", "no"]), "everysec", "When the append-only file is synced."),
+    live("no-appendfsync-on-rewrite", Bool, "no", "Whether syncing pauses while the append-only file is rewritten."),
+    live("auto-aof-rewrite-percentage", Int(0, INT_MAX), "100", "Growth after which the append-only file is rewritten."),
+    live("auto-aof-rewrite-min-size", Memory(0, i64::MAX as u64), "64mb", "Size below which the append-only file is not rewritten."),
+    live("aof-load-truncated", Bool, "yes", "Whether an append-only file that ends early is loaded."),
+    live("aof-use-rdb-preamble", Bool, "yes", "Whether an append-only file starts with a snapshot."),
+    live("aof-timestamp-enabled", Bool, "no", "Whether the append-only file holds times."),
+    live("aof-rewrite-incremental-fsync", Bool, "yes", "Whether rewriting syncs in steps."),
+    live("aof-disable-auto-gc", Bool, "no", "Whether old append-only files are kept.").hidden().idle("old files are removed once they are of no use"),
 ];

@@ -1,0 +1,203 @@
+//! What one server leaves on its disk, the next one finds.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use commands::{Host, Reload, Session, Shutdown, execute};
+use engine::{Options, Store, Turn};
+use resp::{ArgsBuf, Reply};
+
+use super::{Persistence, Threads, load, prepare};
+use crate::clock;
+use crate::config::{self, ConfigStore};
+use crate::shared::Shared;
+
+/// A folder of a test's own, removed with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("ebbtide-persistence-{}-{test}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server without sockets.
+struct Server {
+    shared: Arc<Shared>,
+    threads: Threads,
+    turn: Turn,
+}
+
+impl Server {
+    fn start(folder: &Path, directives: &[&str]) -> Server {
+        let dir = ["--dir", folder.to_str().unwrap()];
+        let args = dir.iter().chain(directives).map(OsString::from);
+        let config = Arc::new(ConfigStore::new(config::load(args).unwrap()));
+        let store = Store::new(&Options { databases: 16, secret: 7, groups: 2 });
+        let shared = Arc::new(Shared::new(store, config, 1).unwrap());
+        prepare(&shared).unwrap();
+        let log = load(&shared).unwrap();
+        let threads = Persistence::begin(&shared, log).unwrap();
+        Server { shared, threads, turn: Turn::new(clock::now_ms(), 1) }
+    }
+
+    /// Runs `line` as a worker does; the reply.
+    fn run(&mut self, line: &str) -> String {
+        let args: ArgsBuf = line.split(' ').collect();
+        let (mut session, mut reply) = (Session::new(1, true), Reply::new());
+        // Effects get their numbers while nobody else can change anything.
+        let order = self.shared.store.order();
+        self.turn.log = order.is_wanted();
+        self.turn.now_ms = clock::now_ms();
+        let _ =
+            execute(&self.shared.store, &mut self.turn, &mut session, &*self.shared, args.args(), &mut reply);
+        self.turn.seal(order);
+        self.shared.add_dirty(std::mem::take(&mut self.turn.dirty));
+        let effects = self.turn.take_effects();
+        if !effects.is_empty() {
+            self.shared.persistence.log.pipe.send(effects);
+        }
+        String::from_utf8_lossy(reply.bytes()).trim_end().to_owned()
+    }
+
+    fn end(self) {
+        self.shared.shut_down(Shutdown::default()).unwrap();
+        self.threads.end(&self.shared).unwrap();
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.shared.config.set(&[(name.as_bytes(), value.as_bytes())], true).unwrap();
+    }
+}
+
+#[test]
+fn the_log_brings_everything_back() {
+    let folder = Folder::new("log");
+    let directives = ["--appendonly", "yes", "--save", "", "--appendfsync", "always"];
+    let mut server = Server::start(&folder.0, &directives);
+    for i in 0..300 {
+        server.run(&format!("SET key:{i} value:{i}"));
+        server.run(&format!("INCRBY counter {i}"));
+    }
+    server.run("EXPIRE key:7 1000");
+    server.run("DEL key:8 key:9");
+    assert_eq!(server.run("RENAME key:10 other"), "+OK");
+    server.end();
+
+    let mut server = Server::start(&folder.0, &directives);
+    assert_eq!(server.run("DBSIZE"), ":299");
+    assert_eq!(server.run("GET counter"), "$5\r\n44850");
+    assert_eq!(server.run("GET other"), "$8\r\nvalue:10");
+    assert!([":999", ":1000"].contains(&server.run("TTL key:7").as_str()));
+    assert_eq!(server.run("BGREWRITEAOF"), "+Background append only file rewriting started");
+    server.shared.persistence.jobs.wait();
+    assert_eq!(server.shared.persistence.rewrites.failures.get(), 0);
+    server.run("SET after rewrite");
+    server.end();
+
+    let mut server = Server::start(&folder.0, &directives);
+    assert_eq!((server.run("DBSIZE"), server.run("GET after")), (":300".into(), "$7\r\nrewrite".into()));
+    server.end();
+}
+
+#[test]
+fn a_snapshot_brings_everything_back_and_a_log_begins_with_it() {
+    let folder = Folder::new("snapshot");
+    let mut server = Server::start(&folder.0, &["--appendonly", "no"]);
+    server.run("MSET a 1 b two");
+    server.run("SET short lived PX 1");
+    assert_eq!(server.shared.dirty(), 3);
+    server.end();
+
+    let mut server = Server::start(&folder.0, &["--appendonly", "yes"]);
+    assert_eq!((server.run("DBSIZE"), server.run("GET b")), (":2".into(), "$3\r\ntwo".into()));
+    server.run("SET c 3");
+    server.end();
+    std::fs::remove_file(folder.0.join("dump.rdb")).unwrap();
+
+    let mut server = Server::start(&folder.0, &["--appendonly", "yes"]);
+    assert_eq!(server.run("DBSIZE"), ":3");
+    server.end();
+}
+
+#[test]
+fn the_log_is_switched_on_and_off() {
+    let folder = Folder::new("switch");
+    let mut server = Server::start(&folder.0, &["--appendonly", "no", "--save", ""]);
+    server.run("SET before 1");
+    server.set("appendonly", "yes");
+    server.shared.persistence.jobs.wait();
+    assert!(server.shared.persistence.log.is_on() && !server.shared.persistence.log.is_starting());
+    server.run("SET during 2");
+    server.set("appendonly", "no");
+    server.run("SET after 3");
+    server.end();
+
+    let mut server = Server::start(&folder.0, &["--appendonly", "yes", "--save", ""]);
+    assert_eq!((server.run("DBSIZE"), server.run("GET during")), (":2".into(), "$1\r\n2".into()));
+    server.end();
+}
+
+#[test]
+fn data_is_reloaded() {
+    let folder = Folder::new("reload");
+    let mut server = Server::start(&folder.0, &["--appendonly", "yes", "--save", ""]);
+    server.run("SET a 1");
+    let reload = |server: &Server, save, flush, merge| {
+        server.shared.reload(Reload { save, flush, merge }).map_err(|error| error.to_string())
+    };
+    reload(&server, true, true, false).unwrap();
+    server.run("SET b 2");
+    assert!(reload(&server, false, false, false).is_err(), "a is there twice");
+    reload(&server, false, false, true).unwrap();
+    assert_eq!(server.run("DBSIZE"), ":2");
+    reload(&server, false, true, false).unwrap();
+    assert_eq!(server.run("DBSIZE"), ":1");
+    server.shared.load_log().unwrap();
+    assert_eq!((server.run("DBSIZE"), server.run("GET b")), (":2".into(), "$1\r\n2".into()));
+    assert!(server.shared.persistence.gate.is_open());
+    server.end();
+}
+
+#[test]
+fn a_snapshot_that_fails_stops_writes_until_one_succeeds() {
+    let folder = Folder::new("failing");
+    let mut server = Server::start(&folder.0, &["--appendonly", "no", "--save", "3600 1"]);
+    server.run("SET a 1");
+    // A directory in the file's place cannot be replaced.
+    std::fs::create_dir_all(folder.0.join("dump.rdb/x")).unwrap();
+    server.run("BGSAVE");
+    server.shared.persistence.jobs.wait();
+    assert!(!server.shared.persistence.gate.is_open() && server.shared.dirty() == 1);
+    server.set("stop-writes-on-bgsave-error", "no");
+    assert!(server.shared.persistence.gate.is_open());
+    server.set("stop-writes-on-bgsave-error", "yes");
+    assert_eq!(server.run("SAVE"), "-ERR");
+    let refused = server.shared.shut_down(Shutdown::default()).unwrap_err();
+    assert_eq!(refused.to_string(), "ERR Errors trying to SHUTDOWN. Check logs.");
+    std::fs::remove_dir_all(folder.0.join("dump.rdb")).unwrap();
+    assert_eq!(server.run("SAVE"), "+OK");
+    assert!(server.shared.persistence.gate.is_open() && server.shared.dirty() == 0);
+    server.end();
+}
+
+#[test]
+fn a_second_server_does_not_get_the_directory() {
+    let folder = Folder::new("claim");
+    let server = Server::start(&folder.0, &[]);
+    let args = ["--dir", folder.0.to_str().unwrap()].map(OsString::from);
+    let config = Arc::new(ConfigStore::new(config::load(args).unwrap()));
+    let store = Store::new(&Options { databases: 1, secret: 7, groups: 1 });
+    let other = Shared::new(store, config, 1).unwrap();
+    assert!(prepare(&other).unwrap_err().to_string().starts_with("Another server uses the data directory"));
+    server.end();
+}
