@@ -2,4 +2,5 @@
 
 mod check;
 mod load;
+mod old;
 mod round_trip;
