@@ -167,7 +167,7 @@ fn volatile_fields<'a>(input: &mut Slice<'a>, encoding: Encoding) -> Result<Vec<
         let deadline_ms = match (input.length()?, earliest_ms) {
             (0, _) => None,
             (ms, None) => Some(i64::try_from(ms).ok()),
-            (n, Some(earliest_ms)) => Some(earliest_ms.checked_add_unsigned(n - 1)),
+            (n, Some(earliest_ms)) => Some(earliest_ms.checked_add_unsigned(n - 1).filter(|ms| *ms >= 0)),
         };
         let Some(deadline_ms) = deadline_ms.map_or(Some(None), |known| known.map(Some)) else {
             return Err(Error { offset: at, fault: BAD_DEADLINE });

@@ -169,7 +169,9 @@ pub(super) fn little_endian(bytes: &[u8]) -> i64 {
     i64::from_le_bytes(all)
 }
 
-/// Bytes the window starts with.
+/// Bytes the window starts with, for small files.
+const WINDOW_BYTES_MIN: usize = 16 << 10;
+/// Bytes it has once more came, unless one value takes more.
 const WINDOW_BYTES: usize = 1 << 20;
 
 /// A file seen through a window: all bytes from the last mark on are kept. Invariants: `mark <= at <= filled <=
@@ -194,7 +196,7 @@ pub(super) struct Window<R> {
 
 impl<R: Read> Window<R> {
     pub(super) fn new(input: R, sums: bool) -> Window<R> {
-        let buffer = vec![0; WINDOW_BYTES];
+        let buffer = vec![0; WINDOW_BYTES_MIN];
         Window { input, buffer, filled: 0, at: 0, mark: 0, summed: 0, crc: Crc64::new(), sums, base: 0 }
     }
 
@@ -266,7 +268,7 @@ impl<R: Read> Window<R> {
     fn make_room(&mut self, n: u64) {
         if self.mark == 0 {
             let wanted = usize::try_from(n).map_or(usize::MAX, |n| self.at.saturating_add(n));
-            let len = wanted.clamp(self.buffer.len() + WINDOW_BYTES, 2 * self.buffer.len());
+            let len = wanted.max(WINDOW_BYTES).min(2 * self.buffer.len());
             self.buffer.resize(len, 0);
             return;
         }
@@ -277,6 +279,9 @@ impl<R: Read> Window<R> {
         self.filled -= self.mark;
         self.summed -= self.mark;
         self.mark = 0;
+        if self.buffer.len() < WINDOW_BYTES {
+            self.buffer.resize(4 * self.buffer.len(), 0);
+        }
         // A value that took much is gone: so does its room.
         if self.buffer.len() > 4 * WINDOW_BYTES && self.filled <= WINDOW_BYTES {
             self.buffer.truncate(2 * WINDOW_BYTES);
