@@ -158,6 +158,24 @@ impl Effects {
         })
     }
 
+    /// Moves what `other`, whose numbers come later, holds to the end of this.
+    pub fn append(&mut self, other: &mut Effects) {
+        if self.is_empty() {
+            return std::mem::swap(self, other);
+        }
+        let before = self.bytes.len();
+        self.bytes.append(&mut other.bytes);
+        self.runs.extend(other.runs.drain(..).map(|run| Run { end: run.end + before, ..run }));
+    }
+
+    /// Empties it and keeps its memory, of the commands up to `bytes_max`.
+    pub fn clear(&mut self, bytes_max: usize) {
+        self.bytes.clear();
+        self.bytes.shrink_to(bytes_max);
+        self.runs.clear();
+        self.runs.shrink_to(bytes_max / 64);
+    }
+
     fn push<'x>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'x [u8]>) {
         encode(&mut self.bytes, args);
         let end = self.bytes.len();

@@ -235,7 +235,7 @@ impl Dispatcher {
             }
         }
         if !turn.effects.is_empty() {
-            self.shared.persistence.log.pipe.send(turn.take_effects());
+            self.shared.persistence.log.pipe.send(self.worker, &mut turn.effects);
         }
         for garbage in turn.garbage.drain(..) {
             self.shared.garbage_sent();

@@ -92,7 +92,7 @@ impl Shared {
             store,
             clients: Clients::default(),
             stats: Stats::new(workers),
-            persistence: Persistence::new(storage),
+            persistence: Persistence::new(storage, workers),
             run_id: random_id()?,
             replication_id: Mutex::new(random_id()?),
             quick,

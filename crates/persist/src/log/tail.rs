@@ -13,9 +13,10 @@ use super::batch::{FRONT_BYTES_MAX, PAYLOAD_BYTES_MAX, front};
 use crate::storage::{FileId, Storage, StoredFile};
 
 /// How many bytes are kept for a sync before one is made that nobody asked for.
-const KEPT_BYTES_MAX: usize = 64 << 20;
-/// How much memory a buffer keeps that is not in use.
-const IDLE_BYTES_MAX: usize = 4 << 20;
+const KEPT_BYTES_MAX: usize = 32 << 20;
+/// How much memory a buffer keeps when a sync found nothing to do. Before, it is used again as it is: to give memory
+/// back and get it anew each second would cost more than the writes.
+const IDLE_BYTES_MAX: usize = 64 << 10;
 /// How many bytes may wait for a disk that takes none. Beyond, only a rewrite helps.
 const PENDING_BYTES_MAX: usize = 1 << 30;
 
@@ -160,7 +161,6 @@ impl Tail {
             self.kept.extend_from_slice(&self.pending[start..]);
         }
         self.pending.truncate(FRONT_BYTES_MAX);
-        self.pending.shrink_to(IDLE_BYTES_MAX);
     }
 
     /// Writes what is kept and not in the file.
@@ -192,7 +192,6 @@ impl Tail {
         let needed_from = if self.keeps { self.synced } else { self.written };
         if needed_from == self.end() {
             self.kept.clear();
-            self.kept.shrink_to(IDLE_BYTES_MAX);
             (self.kept_skip, self.kept_from) = (0, needed_from);
         }
     }
@@ -205,6 +204,8 @@ impl Tail {
         self.check_lost()?;
         self.write_kept()?;
         if self.synced == self.written {
+            self.kept.shrink_to(IDLE_BYTES_MAX);
+            self.pending.shrink_to(IDLE_BYTES_MAX);
             return Ok(());
         }
         if let Err(error) = self.file.sync() {

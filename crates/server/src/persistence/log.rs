@@ -89,7 +89,7 @@ enum Phase {
 }
 
 /// What the server knows of its log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) pipe: Pipe,
     phase: AtomicU8,
@@ -107,6 +107,21 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// None is written; effects come from `workers` workers.
+    pub(super) fn new(workers: usize) -> Log {
+        Log {
+            pipe: Pipe::new(workers),
+            phase: AtomicU8::new(Phase::Off as u8),
+            bytes: Count::default(),
+            base_bytes: Count::default(),
+            delayed_syncs: Count::default(),
+            written: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
+            awaited: AtomicBool::new(false),
+            unsynced_since_ms: AtomicI64::new(0),
+        }
+    }
+
     fn is(&self, phase: Phase) -> bool {
         self.phase.load(Ordering::Relaxed) == phase as u8
     }
@@ -280,21 +295,20 @@ impl<'s> Keeper<'s> {
         let known = &self.shared.persistence.log;
         while !self.ending {
             let gather = if self.policy == AppendFsync::Always { Duration::ZERO } else { GATHER };
-            let delivery = known.pipe.take(SLEEP, gather);
+            known.pipe.wait(SLEEP, gather);
             self.renew_settings();
-            for request in delivery.requests {
+            // In this order: what is asked with every stripe held is known before a later effect is handed on.
+            known.pipe.take_effects(&mut self.sequence);
+            for request in known.pipe.take_requests() {
                 self.take(request);
             }
-            for effects in &delivery.effects {
-                let log = &mut self.log;
-                let (turnings, stop_at) = (&mut self.turnings, self.stop_at);
-                self.sequence.put(effects, |number, db, bytes| {
-                    turn(log, self.log_number, turnings, number);
-                    if let Some(log) = log.as_mut().filter(|_| stop_at.is_none_or(|at| number < at)) {
-                        log.append(db, bytes);
-                    }
-                });
-            }
+            let (log, turnings, stop_at) = (&mut self.log, &mut self.turnings, self.stop_at);
+            self.sequence.hand_on(|number, db, bytes| {
+                turn(log, self.log_number, turnings, number);
+                if let Some(log) = log.as_mut().filter(|_| stop_at.is_none_or(|at| number < at)) {
+                    log.append(db, bytes);
+                }
+            });
             turn(&mut self.log, self.log_number, &mut self.turnings, self.sequence.next());
             self.write_down();
             if self.stop_at.is_some_and(|at| self.sequence.next() >= at) {

@@ -63,12 +63,12 @@ pub(crate) struct Persistence {
 }
 
 impl Persistence {
-    /// Nothing is loaded and nothing written yet; files are on `storage`.
-    pub(crate) fn new(storage: Arc<dyn Storage>) -> Persistence {
+    /// Nothing is loaded and nothing written yet; files are on `storage`, and `workers` workers change the data.
+    pub(crate) fn new(storage: Arc<dyn Storage>, workers: usize) -> Persistence {
         Persistence {
             gate: Gate::default(),
             jobs: Jobs::default(),
-            log: Log::default(),
+            log: Log::new(workers),
             claim: Claim::default(),
             storage,
             loading: Loading::default(),

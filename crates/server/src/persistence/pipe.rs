@@ -1,82 +1,134 @@
-//! The way of effects from the workers to the log: they come in any order and leave in that of their numbers.
+//! The way of effects from the workers to the log: each worker leaves them in an outbox of its own, in the order of
+//! their numbers, and the log's thread puts those of all outboxes in one order.
+//!
+//! Buffers go round: what the log's thread has read it leaves in place of what it takes next.
 
-use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use engine::Effects;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::log::Request;
 
 /// Bytes of effects that do not wait for more to be written with them.
 const GATHERED_BYTES_MAX: usize = 256 << 10;
+/// Most memory that a buffer keeps when it goes round.
+const BUFFER_BYTES_MAX: usize = 1 << 20;
+
+/// What the log's thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Waits {
+    /// Nothing: it is at work.
+    No,
+    /// Anything.
+    ForAnything,
+    /// So much that it should not wait for more, or a request.
+    ForMuch,
+}
+
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Outbox(Mutex<Effects>);
 
 /// Where workers leave effects, and others what they want of the log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pipe {
-    queue: Mutex<Queue>,
-    /// Something came where nothing was.
-    filled: Condvar,
-    /// So much came that nothing more is waited for.
-    urgent: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    effects: Vec<Effects>,
-    bytes: usize,
-    requests: Vec<Request>,
-}
-
-/// What came through the pipe.
-#[derive(Debug, Default)]
-pub(super) struct Delivery {
-    pub(super) effects: Vec<Effects>,
-    pub(super) requests: Vec<Request>,
+    outboxes: Box<[Outbox]>,
+    requests: Mutex<Vec<Request>>,
+    /// Bytes in the outboxes.
+    bytes: AtomicUsize,
+    /// Requests that wait.
+    asked: AtomicUsize,
+    waits: AtomicU8,
+    reader: OnceLock<Thread>,
 }
 
 impl Pipe {
-    /// Leaves effects that have their numbers.
-    pub(crate) fn send(&self, effects: Effects) {
-        let mut queue = self.queue.lock();
-        let first = queue.effects.is_empty() && queue.requests.is_empty();
-        queue.bytes += effects.bytes.len();
-        queue.effects.push(effects);
-        let urgent = queue.bytes >= GATHERED_BYTES_MAX;
-        drop(queue);
-        if first {
-            self.filled.notify_one();
+    /// A pipe from `workers` workers.
+    pub(crate) fn new(workers: usize) -> Pipe {
+        Pipe {
+            outboxes: (0..workers.max(1)).map(|_| Outbox::default()).collect(),
+            requests: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
+            waits: AtomicU8::new(Waits::No as u8),
+            reader: OnceLock::new(),
         }
-        if urgent {
-            self.urgent.notify_one();
+    }
+
+    /// Leaves the effects of `worker`, which have their numbers; none is left in `effects`.
+    pub(crate) fn send(&self, worker: usize, effects: &mut Effects) {
+        let bytes = effects.bytes.len();
+        self.outboxes[worker].0.lock().append(effects);
+        // Before the look at the reader, who says that it waits before it looks at this.
+        let waiting = self.bytes.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        let waits = self.waits.load(Ordering::SeqCst);
+        let much = waits == Waits::ForMuch as u8 && waiting >= GATHERED_BYTES_MAX;
+        if waits == Waits::ForAnything as u8 || much {
+            self.wake();
         }
     }
 
     /// Asks something of the log.
     pub(super) fn ask(&self, request: Request) {
-        self.queue.lock().requests.push(request);
-        self.filled.notify_one();
-        self.urgent.notify_one();
+        self.requests.lock().push(request);
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.waits.load(Ordering::SeqCst) != Waits::No as u8 {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        // One wakes it; the others need not.
+        if self.waits.swap(Waits::No as u8, Ordering::SeqCst) != Waits::No as u8
+            && let Some(reader) = self.reader.get()
+        {
+            reader.unpark();
+        }
     }
 
     /// Bytes of effects that wait.
     pub(crate) fn bytes(&self) -> usize {
-        self.queue.lock().bytes
+        self.bytes.load(Ordering::Relaxed)
     }
 
-    /// What came; waits `timeout` for something, and when it came, `gather` for more.
-    pub(super) fn take(&self, timeout: Duration, gather: Duration) -> Delivery {
-        let mut queue = self.queue.lock();
-        if queue.effects.is_empty() && queue.requests.is_empty() {
-            self.filled.wait_for(&mut queue, timeout);
+    /// Waits, on the log's thread, up to `timeout` for something, and when that are effects, `gather` for more.
+    pub(super) fn wait(&self, timeout: Duration, gather: Duration) {
+        self.reader.get_or_init(thread::current);
+        let asked = || self.asked.load(Ordering::SeqCst) > 0;
+        self.park(Waits::ForAnything, timeout, || asked() || self.bytes.load(Ordering::SeqCst) > 0);
+        if !asked() && self.bytes() > 0 && !gather.is_zero() {
+            let much = || self.bytes.load(Ordering::SeqCst) >= GATHERED_BYTES_MAX;
+            self.park(Waits::ForMuch, gather, || asked() || much());
         }
-        if queue.requests.is_empty() && (1..GATHERED_BYTES_MAX).contains(&queue.bytes) && !gather.is_zero() {
-            self.urgent.wait_for(&mut queue, gather);
+    }
+
+    fn park(&self, waits: Waits, timeout: Duration, is_there: impl Fn() -> bool) {
+        self.waits.store(waits as u8, Ordering::SeqCst);
+        if !is_there() {
+            // It may return early for no reason: then there is nothing to take, or less than could be.
+            thread::park_timeout(timeout);
         }
-        queue.bytes = 0;
-        Delivery {
-            effects: std::mem::take(&mut queue.effects),
-            requests: std::mem::take(&mut queue.requests),
+        self.waits.store(Waits::No as u8, Ordering::SeqCst);
+    }
+
+    /// What was asked since the last call.
+    pub(super) fn take_requests(&self) -> Vec<Request> {
+        let requests = std::mem::take(&mut *self.requests.lock());
+        self.asked.fetch_sub(requests.len(), Ordering::SeqCst);
+        requests
+    }
+
+    /// Moves what is in the outboxes to `sequence`.
+    pub(super) fn take_effects(&self, sequence: &mut Sequence) {
+        sequence.parts.resize_with(self.outboxes.len(), Part::default);
+        for (outbox, part) in self.outboxes.iter().zip(&mut sequence.parts) {
+            let taken = part.take(&mut outbox.0.lock());
+            self.bytes.fetch_sub(taken, Ordering::SeqCst);
         }
     }
 }
@@ -85,8 +137,32 @@ impl Pipe {
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
     next: u64,
-    /// Those that came before one with a lower number did: database and bytes.
-    early: BTreeMap<u64, (u32, Box<[u8]>)>,
+    /// By worker: what it left and has not been handed on.
+    parts: Vec<Part>,
+}
+
+/// Effects of one worker, some of which were handed on.
+#[derive(Debug, Default)]
+struct Part {
+    effects: Effects,
+    /// Runs handed on, and where the next begins.
+    done: usize,
+    start: usize,
+}
+
+impl Part {
+    /// Takes what is in `outbox`; how many bytes. An empty buffer is left there.
+    fn take(&mut self, outbox: &mut Effects) -> usize {
+        let bytes = outbox.bytes.len();
+        if self.done == self.effects.runs.len() {
+            self.effects.clear(BUFFER_BYTES_MAX);
+            (self.done, self.start) = (0, 0);
+            std::mem::swap(&mut self.effects, outbox);
+        } else {
+            self.effects.append(outbox);
+        }
+        bytes
+    }
 }
 
 impl Sequence {
@@ -95,19 +171,18 @@ impl Sequence {
         self.next
     }
 
-    /// Hands `effects`, and those that waited for them, on in order: number, database, bytes.
-    pub(super) fn put(&mut self, effects: &Effects, mut each: impl FnMut(u64, u32, &[u8])) {
-        for (run, bytes) in effects.iter() {
-            if run.number != self.next {
-                self.early.insert(run.number, (run.db, bytes.into()));
-                continue;
-            }
-            each(run.number, run.db, bytes);
-            self.next += 1;
-            while let Some(entry) = self.early.first_entry().filter(|entry| *entry.key() == self.next) {
-                let (number, (db, bytes)) = entry.remove_entry();
-                each(number, db, &bytes);
-                self.next += 1;
+    /// Hands on, in order, what was taken, up to the first number that is missing: number, database, bytes.
+    pub(super) fn hand_on(&mut self, mut each: impl FnMut(u64, u32, &[u8])) {
+        let mut missing = false;
+        while !missing {
+            missing = true;
+            for part in &mut self.parts {
+                while let Some(run) = part.effects.runs.get(part.done).filter(|run| run.number == self.next) {
+                    each(run.number, run.db, &part.effects.bytes[part.start..run.end]);
+                    (part.done, part.start) = (part.done + 1, run.end);
+                    self.next += 1;
+                    missing = false;
+                }
             }
         }
     }
@@ -131,25 +206,36 @@ mod tests {
 
     #[test]
     fn effects_leave_in_the_order_of_their_numbers() {
-        let mut sequence = Sequence::default();
-        let mut seen = Vec::new();
-        for numbers in [&[1u64, 2, 5][..], &[4], &[0, 3], &[6]] {
-            sequence.put(&numbered(numbers), |number, _, bytes| {
+        let (pipe, mut sequence, mut seen) = (Pipe::new(3), Sequence::default(), Vec::new());
+        let sent = [(0, &[1u64, 2, 5][..]), (1, &[4]), (0, &[8]), (2, &[0, 3]), (1, &[6, 9]), (2, &[7])];
+        for (worker, numbers) in sent {
+            pipe.send(worker, &mut numbered(numbers));
+            pipe.take_effects(&mut sequence);
+            sequence.hand_on(|number, _, bytes| {
                 assert_eq!(bytes, number.to_string().as_bytes());
                 seen.push(number);
             });
         }
-        assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
-        assert_eq!((sequence.next(), sequence.early.len()), (7, 0));
+        assert_eq!(seen, (0..10).collect::<Vec<_>>());
     }
 
     #[test]
-    fn what_was_sent_is_taken_once() {
-        let pipe = Pipe::default();
-        pipe.send(numbered(&[0]));
-        pipe.send(numbered(&[1]));
+    fn what_was_sent_is_taken_once_and_buffers_go_round() {
+        let (pipe, mut sequence) = (Pipe::new(1), Sequence::default());
+        let mut effects = numbered(&[0]);
+        pipe.send(0, &mut effects);
+        assert!(effects.is_empty());
+        pipe.send(0, &mut numbered(&[1]));
         assert_eq!(pipe.bytes(), 2);
-        let take = || pipe.take(Duration::ZERO, Duration::ZERO).effects.len();
-        assert_eq!((take(), take(), pipe.bytes()), (2, 0, 0));
+        let mut count = || {
+            let mut count = 0;
+            pipe.take_effects(&mut sequence);
+            sequence.hand_on(|_, _, _| count += 1);
+            count
+        };
+        assert_eq!((count(), count(), pipe.bytes()), (2, 0, 0));
+        let mut effects = numbered(&[2]);
+        pipe.send(0, &mut effects);
+        assert!(effects.bytes.capacity() > 0, "the buffer read before came back");
     }
 }

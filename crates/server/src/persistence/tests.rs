@@ -62,9 +62,8 @@ impl Server {
             execute(&self.shared.store, &mut self.turn, &mut session, &*self.shared, args.args(), &mut reply);
         self.turn.seal(order);
         self.shared.add_dirty(std::mem::take(&mut self.turn.dirty));
-        let effects = self.turn.take_effects();
-        if !effects.is_empty() {
-            self.shared.persistence.log.pipe.send(effects);
+        if !self.turn.effects.is_empty() {
+            self.shared.persistence.log.pipe.send(0, &mut self.turn.effects);
         }
         String::from_utf8_lossy(reply.bytes()).trim_end().to_owned()
     }
