@@ -1,5 +1,6 @@
 //! The store as JSON that people read and edit: one document, a line a key. `docs/json.md` describes the form.
 
+mod load;
 mod read;
 mod stream;
 mod text;
@@ -7,6 +8,7 @@ mod write;
 
 use std::io;
 
+pub use load::{Loaded, load};
 pub use read::read;
 pub use write::Writer;
 

@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use engine::{Head, Kind, Record, Str};
+use engine::{AccessPolicy, Batch, Head, Held, Kind, Record, Step, Store, Str};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
 use crate::rdb::{
-    Bytes, Field, Module, ModuleName, Stream, StreamConsumer, StreamEntry, StreamGroup, StreamId,
-    StreamPending,
+    Bytes, Field, LoadOptions, Module, ModuleName, Stream, StreamConsumer, StreamEntry, StreamGroup,
+    StreamId, StreamPending,
 };
 
 /// The document in the documentation.
@@ -206,6 +206,58 @@ fn a_module_s_value_has_no_form() {
     let error = writer.key(0, b"graph", None, &Value::Module(module)).unwrap_err();
     assert!(error.to_string().contains("\"graph\" holds a value of the module type AAAAAAAAB version 3"));
     assert_eq!(writer.finish().unwrap(), b"{\"ebbtide\": 1, \"data\": [\n]}\n");
+}
+
+#[test]
+fn a_store_is_read_back() {
+    let options = LoadOptions {
+        threads: 1,
+        now_ms: 1_000,
+        keep_expired: false,
+        replace: false,
+        policy: AccessPolicy::Lru,
+    };
+    let store = || Store::new(&engine::Options { databases: 4, secret: 7, groups: 1 });
+    let data = r#"{"key":"a","string":"7"},{"key":"a","db":3,"string":"x","expires_ms":1001},
+        {"key":"gone","string":"x","expires_ms":1000}"#;
+    let document = format!("{{\"ebbtide\": 1, \"data\": [{data}]}}");
+    let first = store();
+    let loaded = load(&first, document.as_bytes(), &options).unwrap();
+    assert_eq!((loaded.keys, loaded.expired), (2, 1));
+
+    let mut writer = Writer::new(Vec::new()).unwrap();
+    let (mut batch, mut cut) = (Batch::new(), first.cut(&mut Held::everything(&first)).unwrap());
+    loop {
+        let step = cut.step(&mut batch);
+        batch.records().for_each(|record| writer.record(&record).unwrap());
+        if step == Step::Done {
+            break;
+        }
+    }
+    let written = String::from_utf8(writer.finish().unwrap()).unwrap();
+    let mut lines: Vec<_> = written.lines().map(|line| line.trim_end_matches(',')).collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "]}",
+            "{\"ebbtide\": 1, \"data\": [",
+            "{\"key\": \"a\", \"db\": 3, \"expires_ms\": 1001, \"string\": \"x\"}",
+            "{\"key\": \"a\", \"string\": \"7\"}",
+        ]
+    );
+
+    for (data, said) in [
+        (
+            "{\"key\":\"a\",\"string\":1},{\"key\":\"a\",\"string\":2}",
+            "entry 2: the key \"a\" (string) comes twice",
+        ),
+        ("{\"key\":\"a\",\"db\":4,\"string\":1}", "entry 1: database 4, but there are 4"),
+    ] {
+        let document = format!("{{\"ebbtide\": 1, \"data\": [{data}]}}");
+        let error = load(&store(), document.as_bytes(), &options).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 fn bytes() -> impl Strategy<Value = Bytes<'static>> {

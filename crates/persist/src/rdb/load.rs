@@ -16,6 +16,7 @@ use super::format::Encoding;
 use super::module::ModuleName;
 use super::reader::{Item, Raw, Reader, Record};
 use super::value::Value;
+use super::writer::About;
 
 /// Bytes of records in a batch.
 const BATCH_BYTES: usize = 1 << 20;
@@ -149,31 +150,46 @@ impl<'s> Shared<'s> {
         row: Row,
         value: Raw<'_>,
     ) -> Result<(), Error> {
-        let wrong = |fault| Error { offset: value.offset, fault };
-        let decoded = value.decode().map_err(|error| error.of_value(key.bytes(), value.encoding.name()))?;
-        if self.options.replace {
-            db.delete(key, Free::Now);
+        let encoding = value.encoding.name();
+        let decoded = value.decode().map_err(|error| error.of_value(key.bytes(), encoding))?;
+        let about = About { deadline_ms: row.deadline_ms, access: row.access };
+        let added = add(db, key, about, &decoded, encoding, self.options.replace);
+        if !added.map_err(|fault| Error { offset: value.offset, fault })? {
+            self.empty.fetch_add(1, Ordering::Relaxed);
         }
-        let new = match decoded {
-            Value::String(bytes) => db.add_string(key, &bytes, row.deadline_ms, row.access),
-            value if value.is_empty() => {
-                self.empty.fetch_add(1, Ordering::Relaxed);
-                return Ok(());
-            }
-            other => {
-                let what = match &other {
-                    Value::Module(module) => format!("value of the module type {}", module.name),
-                    other => other.kind().map_or("value", |kind| kind.name()).to_string(),
-                };
-                return Err(wrong(Fault::Kind { key: key.bytes().into(), what }));
-            }
-        };
-        if new {
-            return Ok(());
-        }
-        let fault = Fault::Twice { key: key.bytes().into(), encoding: value.encoding.name(), db: row.db };
-        Err(wrong(fault))
+        Ok(())
     }
+}
+
+/// Adds a key, whose value was written as `encoding`, to `db`; `replace`: in place of one that is there. Whether it is
+/// there now: a collection without elements is not.
+///
+/// # Errors
+/// The key is there already, or the store cannot hold the value.
+pub(crate) fn add(
+    db: &mut Db<'_, '_>,
+    key: engine::Key<'_>,
+    about: About,
+    value: &Value<'_>,
+    encoding: &'static str,
+    replace: bool,
+) -> Result<bool, Fault> {
+    if replace {
+        db.delete(key, Free::Now);
+    }
+    let new = match value {
+        Value::String(bytes) => db.add_string(key, bytes, about.deadline_ms, about.access),
+        value if value.is_empty() => return Ok(false),
+        other => {
+            let what = match other {
+                Value::Module(module) => format!("value of the module type {}", module.name),
+                other => other.kind().map_or("value", |kind| kind.name()).to_string(),
+            };
+            return Err(Fault::Kind { key: key.bytes().into(), what });
+        }
+    };
+    let twice = || Fault::Twice { key: key.bytes().into(), encoding, db: db.index() };
+    if new { Ok(true) } else { Err(twice()) }
 }
 
 /// A record in a batch: what is known of it, and where its bytes are.

@@ -40,6 +40,7 @@ pub use check::{Report, Tally, check, mend};
 pub use engine::Access;
 pub use error::{Error, Fault};
 pub use format::{Dialect, Encoding, REDIS_VERSION_MAX, VALKEY_VERSION, VERSION};
+pub(crate) use load::add;
 pub use load::{LoadOptions, Loaded, Progress, load};
 pub use module::ModuleName;
 pub use payload::{PayloadError, dump, dump_string, restore};

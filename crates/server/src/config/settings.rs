@@ -147,6 +147,8 @@ settings! {
     dir: PathBuf = "dir",
     /// Name of the snapshot's file, in `dir`.
     dbfilename: PathBuf = "dbfilename",
+    /// Form of the snapshot.
+    snapshot_format: SnapshotFormat = "snapshot-format",
     /// When a snapshot is written; empty: only when somebody asks for one.
     save: Vec<SavePoint> = "save",
     /// Writes are refused after a snapshot failed.
@@ -202,7 +204,16 @@ impl Settings {
 
     /// Where the snapshot is.
     pub fn snapshot_file(&self) -> PathBuf {
-        self.dir.join(&self.dbfilename)
+        self.snapshot_file_as(self.snapshot_format)
+    }
+
+    /// Where a snapshot of the form `format` is.
+    pub fn snapshot_file_as(&self, format: SnapshotFormat) -> PathBuf {
+        let file = self.dir.join(&self.dbfilename);
+        match format {
+            SnapshotFormat::Rdb => file,
+            SnapshotFormat::Json => file.with_extension("json"),
+        }
     }
 
     /// Where the log's files are.
@@ -297,6 +308,25 @@ pub struct SavePoint {
     pub after_s: u64,
     /// Changes since the last one.
     pub changes: u64,
+}
+
+/// The form of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotFormat {
+    /// Redis's own.
+    Rdb,
+    /// JSON, for people.
+    Json,
+}
+
+impl SnapshotFormat {
+    /// The other one.
+    pub fn other(self) -> SnapshotFormat {
+        match self {
+            SnapshotFormat::Rdb => SnapshotFormat::Json,
+            SnapshotFormat::Json => SnapshotFormat::Rdb,
+        }
+    }
 }
 
 /// When the log is synced.
@@ -498,6 +528,7 @@ macro_rules! words {
 words! {
     Supervised { "no" => No, "upstart" => No, "systemd" => Systemd, "auto" => Auto }
     Allowed { "no" => No, "yes" => Yes, "local" => Local }
+    SnapshotFormat { "rdb" => Rdb, "json" => Json }
     AppendFsync { "everysec" => EverySec, "always" => Always, "no" => No }
     LogLevel {
         "debug" => Debug, "verbose" => Verbose, "notice" => Notice, "warning" => Warning, "nothing" => Nothing,
@@ -543,7 +574,14 @@ mod tests {
 
     #[test]
     fn every_word_has_its_variant() {
-        for name in ["maxmemory-policy", "loglevel", "enable-debug-command", "supervised", "appendfsync"] {
+        for name in [
+            "maxmemory-policy",
+            "loglevel",
+            "enable-debug-command",
+            "supervised",
+            "snapshot-format",
+            "appendfsync",
+        ] {
             let super::super::value::Kind::Word(words) = find(name.as_bytes()).unwrap().kind else {
                 panic!()
             };

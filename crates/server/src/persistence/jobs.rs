@@ -10,9 +10,10 @@ use std::time::Duration;
 use commands::{Begun, Error};
 use parking_lot::{Condvar, Mutex};
 
-use super::points::{self, SaveHistory};
+use super::points::{self, SaveHistory, Settling};
 use super::{rewrite, snapshot};
 use crate::clock;
+use crate::config::settings::SnapshotFormat;
 use crate::shared::Shared;
 
 /// Time between two looks for what is due.
@@ -47,6 +48,8 @@ struct Plan {
     begun: bool,
     /// A snapshot is to be written as soon as there is nothing else to do.
     save_scheduled: bool,
+    /// What a snapshot for people waits for.
+    settling: Settling,
     /// The log is to be rewritten as soon as there is nothing else to do.
     rewrite_scheduled: bool,
     /// Somebody writes a snapshot on a thread of their own (SAVE).
@@ -299,7 +302,8 @@ const FAILED: Error = Error::Text("ERR");
 /// The job that is due by itself, if any.
 fn due(shared: &Shared, plan: &mut Plan) -> Option<What> {
     let (persistence, settings) = (&shared.persistence, shared.config.settings());
-    let now_s = clock::now_ms() / 1000;
+    let now_ms = clock::now_ms();
+    let now_s = now_ms / 1000;
     let rewrites = &persistence.rewrites;
     let waited_s = now_s - rewrites.last_tried_s();
     let rewrite_may = waited_s >= points::rewrite_delay_s(rewrites.failures.get());
@@ -319,6 +323,10 @@ fn due(shared: &Shared, plan: &mut Plan) -> Option<What> {
     };
     if let Some(point) = points::save_due(&settings.save, history) {
         tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.after_s);
+        return Some(What::Save);
+    }
+    let for_people = settings.snapshot_format == SnapshotFormat::Json && !settings.save.is_empty();
+    if for_people && plan.settling.is_due(history.changes, now_ms) && points::may_save_again(history) {
         return Some(What::Save);
     }
     if plan.save_scheduled && points::may_save_again(history) {

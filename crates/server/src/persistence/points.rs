@@ -4,6 +4,9 @@ use crate::config::settings::SavePoint;
 
 /// Seconds from a snapshot that failed to the next try.
 const SAVE_RETRY_S: i64 = 5;
+/// Changes have stopped when there is none for so long; after so long it is no use to wait for that.
+const SETTLED_MS: i64 = 1_000;
+const UNSETTLED_MS_MAX: i64 = 10_000;
 /// Rewrites that may fail one after another before the next has to wait, and how long it waits at most.
 const REWRITE_FAILURES_MAX: u64 = 3;
 const REWRITE_DELAY_MINUTES_MAX: u64 = 60;
@@ -34,6 +37,31 @@ pub(super) fn save_due(points: &[SavePoint], history: SaveHistory) -> Option<Sav
     let since_save_s = history.since_save_s.max(0).unsigned_abs();
     let is_due = |point: &&SavePoint| history.changes >= point.changes && since_save_s > point.after_s;
     points.iter().find(is_due).copied()
+}
+
+/// Changes that a snapshot for people waits for: it is written once they stop for a while, or go on for too long.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settling {
+    /// Changes when they were looked at last.
+    changes: u64,
+    /// When the first and the last of those that no snapshot has were seen, in milliseconds since the Unix epoch.
+    first_ms: i64,
+    last_ms: i64,
+}
+
+impl Settling {
+    /// Whether a snapshot is due at `now_ms`, there being `changes` since the last.
+    pub(super) fn is_due(&mut self, changes: u64, now_ms: i64) -> bool {
+        if self.changes == 0 || changes < self.changes {
+            self.first_ms = now_ms;
+        }
+        if changes != self.changes {
+            self.last_ms = now_ms;
+        }
+        self.changes = changes;
+        let waited = |since_ms: i64, enough_ms| !(0..enough_ms).contains(&(now_ms - since_ms));
+        changes > 0 && (waited(self.last_ms, SETTLED_MS) || waited(self.first_ms, UNSETTLED_MS_MAX))
+    }
 }
 
 /// By how many per cent the log has grown since it was rewritten, when that is enough to rewrite it:
@@ -88,6 +116,20 @@ mod tests {
             save_due(&points, SaveHistory { since_save_s: 100, since_try_s, last_ok, changes: 5 }).is_some()
         };
         assert_eq!([due(5, false), due(6, false), due(0, true)], [false, true, true]);
+    }
+
+    #[test]
+    fn changes_settle_before_they_are_saved() {
+        let mut settling = Settling::default();
+        let mut due = |changes, now_ms| settling.is_due(changes, now_ms);
+        assert!(!due(0, 0) && !due(0, 50_000));
+        assert!(!due(1, 60_000) && !due(1, 60_999));
+        assert!(due(1, 61_000), "a second without changes");
+        assert!(!due(0, 61_100) && !due(5, 70_000) && !due(6, 70_900) && !due(6, 71_800));
+        assert!(due(6, 71_900));
+        assert!(!due(2, 72_000), "it was saved, and two came meanwhile");
+        assert!((1..=10).all(|second| !due(second + 2, 72_000 + second as i64 * 999)));
+        assert!(due(99, 82_000), "they do not stop");
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Reading files back into the store: snapshots, and logs as they come out of recovery.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use persist::json;
 use persist::log::{self as aof, Refused};
 use persist::rdb::{self, Fault, LoadOptions, Loaded, Reader, ReaderOptions};
 
+use super::figures::Count;
 use super::replay::Replay;
 use crate::clock;
+use crate::config::Settings;
 use crate::shared::Shared;
 
 /// What a snapshot is read for.
@@ -27,13 +30,7 @@ pub(super) struct Wanted {
 /// In words: it is damaged, or holds what this server cannot.
 pub(super) fn snapshot(shared: &Shared, input: &mut dyn Read, wanted: Wanted) -> Result<u64, rdb::Error> {
     let (settings, loading) = (shared.config.settings(), &shared.persistence.loading);
-    let options = LoadOptions {
-        threads: settings.io_threads.0,
-        now_ms: clock::now_ms(),
-        keep_expired: wanted.keep_expired,
-        replace: wanted.replace,
-        policy: settings.access_policy(),
-    };
+    let options = options(&settings, wanted);
     let input = Stoppable { input, shared };
     let mut reader = Reader::new(input, ReaderOptions { checksum: settings.rdbchecksum })?;
     let mut progress = |progress: rdb::Progress| {
@@ -41,14 +38,58 @@ pub(super) fn snapshot(shared: &Shared, input: &mut dyn Read, wanted: Wanted) ->
     };
     let loaded = rdb::load(&shared.store, &mut reader, &options, &mut progress)?;
     if !loaded.functions.is_empty() {
-        // The next snapshot would be without them.
-        let fault = Fault::Corrupt("it holds libraries of functions, which this server does not have yet");
-        return Err(rdb::Error { offset: reader.offset(), fault });
+        return Err(rdb::Error { offset: reader.offset(), fault: Fault::Corrupt(FUNCTIONS) });
     }
     loading.keys.set(loaded.keys);
     loading.keys_expired.set(loaded.expired);
     tell(&loaded);
     Ok(reader.offset())
+}
+
+/// The next snapshot would be without them.
+const FUNCTIONS: &str = "it holds libraries of functions, which this server does not have yet";
+
+fn options(settings: &Settings, wanted: Wanted) -> LoadOptions {
+    LoadOptions {
+        threads: settings.io_threads.0,
+        now_ms: clock::now_ms(),
+        keep_expired: wanted.keep_expired,
+        replace: wanted.replace,
+        policy: settings.access_policy(),
+    }
+}
+
+/// Loads a snapshot in JSON.
+///
+/// # Errors
+/// In words: it is not of the form, or holds what this server cannot.
+pub(super) fn document(shared: &Shared, input: &mut dyn Read, wanted: Wanted) -> Result<(), String> {
+    let loading = &shared.persistence.loading;
+    let input = BufReader::new(Counted { input: Stoppable { input, shared }, done: &loading.bytes.done });
+    let options = options(&shared.config.settings(), wanted);
+    let loaded = json::load(&shared.store, input, &options).map_err(|error| error.to_string())?;
+    if !loaded.functions.is_empty() {
+        return Err(FUNCTIONS.to_owned());
+    }
+    let json::Loaded { keys, expired, .. } = loaded;
+    loading.keys.set(keys);
+    loading.keys_expired.set(expired);
+    tracing::info!("Done loading JSON, keys loaded: {keys}, keys expired: {expired}.");
+    Ok(())
+}
+
+/// Counts the bytes that are read.
+struct Counted<'c, R> {
+    input: R,
+    done: &'c Count,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(bytes)?;
+        self.done.add(n as u64);
+        Ok(n)
+    }
 }
 
 /// Logs what was loaded.

@@ -1,15 +1,17 @@
-//! What all data is written as: an RDB file, or requests that make it.
+//! What all data is written as: an RDB file, JSON, or requests that make it.
 
 use std::io::{self, BufWriter, Write};
 
 use commands::REDIS_VERSION;
 use engine::{AccessPolicy, Record, Size};
+use persist::json;
 use persist::log::BaseFormat;
 use persist::rdb::{self, Writer};
 
 use super::snapshot::Purpose;
 use crate::clock;
 use crate::config::Settings;
+use crate::config::settings::SnapshotFormat;
 use crate::usage;
 
 /// Bytes of requests handed to the system at a time.
@@ -24,6 +26,7 @@ pub(super) struct Sink<W: Write> {
 
 enum Form<W: Write> {
     Rdb(Box<Writer<W>>),
+    Json(json::Writer<BufWriter<W>>),
     Requests(Requests<BufWriter<W>>),
 }
 
@@ -32,11 +35,13 @@ impl<W: Write> Sink<W> {
         let now_ms = clock::now_ms();
         let form = if purpose == Purpose::LogBase(BaseFormat::Aof) {
             Form::Requests(Requests::new(BufWriter::with_capacity(BUFFER_BYTES, out)))
+        } else if purpose == Purpose::Snapshot(SnapshotFormat::Json) {
+            Form::Json(json::Writer::new(BufWriter::with_capacity(BUFFER_BYTES, out))?)
         } else {
             let options =
                 rdb::Options { compression: settings.rdbcompression, checksum: settings.rdbchecksum };
             let mut writer = Writer::new(out, options);
-            let base = purpose != Purpose::Snapshot;
+            let base = matches!(purpose, Purpose::LogBase(_));
             writer.preamble(REDIS_VERSION, now_ms / 1000, usage::allocated_bytes(), base)?;
             Form::Rdb(Box::new(writer))
         };
@@ -59,6 +64,7 @@ impl<W: Write> Sink<W> {
     pub(super) fn put(&mut self, record: Record<'_>) -> io::Result<()> {
         match &mut self.form {
             Form::Rdb(writer) => writer.record(record, self.uses),
+            Form::Json(writer) => writer.record(&record),
             Form::Requests(requests) => requests.put(record),
         }
     }
@@ -67,6 +73,7 @@ impl<W: Write> Sink<W> {
     pub(super) fn finish(self) -> io::Result<()> {
         match self.form {
             Form::Rdb(writer) => writer.finish().map(drop),
+            Form::Json(writer) => writer.finish().map(drop),
             Form::Requests(mut requests) => requests.out.flush(),
         }
     }

@@ -1,4 +1,4 @@
-//! Snapshots: all data as it was at one moment, in an RDB file that takes the place of the last one whole.
+//! Snapshots: all data as it was at one moment, in a file that takes the place of the last one whole.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,6 +13,7 @@ use super::directory::ClaimError;
 use super::jobs::{Stop, What};
 use super::sink::Sink;
 use crate::clock;
+use crate::config::settings::SnapshotFormat;
 use crate::shared::Shared;
 
 /// Bytes after which a file is synced while it is written, so that the last sync does not take long.
@@ -39,7 +40,7 @@ pub(super) enum Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// A snapshot of its own.
-    Snapshot,
+    Snapshot(SnapshotFormat),
     /// What a log begins with.
     LogBase(BaseFormat),
 }
@@ -91,7 +92,8 @@ fn write_snapshot(shared: &Shared, cut: Cut<'_>, stop: &Stop) -> Result<(), Fail
     let settings = shared.config.settings();
     shared.persistence.claim.take(&settings.dir)?;
     let incremental = settings.rdb_save_incremental_fsync;
-    let file = write_file(shared, cut, &settings.snapshot_file(), Purpose::Snapshot, incremental, stop)?;
+    let purpose = Purpose::Snapshot(settings.snapshot_format);
+    let file = write_file(shared, cut, &settings.snapshot_file(), purpose, incremental, stop)?;
     file.commit()?;
     tracing::info!("DB saved on disk");
     Ok(())

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use commands::{Error, Reload};
@@ -54,10 +55,32 @@ fn source(shared: &Shared, settings: &Settings) -> Source {
     let place = rewrite::place(settings);
     if settings.appendonly && (is_there(&place.manifest()) || is_there(place.old_style())) {
         Source::Log
-    } else if is_there(&settings.snapshot_file()) {
+    } else if snapshot_to_load(shared, settings).is_some() {
         Source::Snapshot
     } else {
         Source::Nothing
+    }
+}
+
+/// The snapshot there is: of the form asked for, or else of the other.
+fn snapshot_to_load(shared: &Shared, settings: &Settings) -> Option<PathBuf> {
+    let other = settings.snapshot_format.other();
+    let files = [settings.snapshot_file(), settings.snapshot_file_as(other)];
+    files.into_iter().find(|file| matches!(shared.persistence.storage.id(file), Ok(Some(_))))
+}
+
+/// Says so when `file`, which is loaded, is not the only snapshot, or not the one that will be written.
+fn tell_of_others(settings: &Settings, file: &Path) {
+    let expected = settings.snapshot_file();
+    if file != expected {
+        tracing::warn!("There is no {}, but a snapshot of another form, which is loaded", expected.display());
+        return;
+    }
+    let other = settings.snapshot_file_as(settings.snapshot_format.other());
+    let written = |file: &Path| file.metadata().and_then(|found| found.modified()).ok();
+    if other != file && written(&other) > written(file) {
+        let (file, other) = (file.display(), other.display());
+        tracing::warn!("{file} is loaded (directive 'snapshot-format'), not {other}, which is newer");
     }
 }
 
@@ -84,7 +107,9 @@ pub(crate) fn load(shared: &Shared) -> Result<Option<AppendLog>, StartError> {
     let log = match source {
         _ if settings.appendonly => Some(load_and_log(shared, &settings, source)?),
         Source::Snapshot => {
-            load_snapshot(shared, &settings.snapshot_file(), false)?;
+            let file = snapshot_to_load(shared, &settings).unwrap_or_else(|| settings.snapshot_file());
+            tell_of_others(&settings, &file);
+            load_snapshot(shared, &file, false)?;
             None
         }
         _ => None,
@@ -105,7 +130,7 @@ fn load_and_log(shared: &Shared, settings: &Settings, source: Source) -> Result<
         )?);
     }
     if source == Source::Snapshot {
-        let file = settings.snapshot_file();
+        let file = snapshot_to_load(shared, settings).unwrap_or_else(|| settings.snapshot_file());
         tracing::warn!(
             "There is no append only file yet, but a snapshot: {}. It is loaded, and the append only file begins with \
              what it holds; from now on a start reads the append only file (appendonly yes)",
@@ -213,7 +238,15 @@ fn load_snapshot(shared: &Shared, path: &Path, replace: bool) -> Result<(), Star
     let loading = &shared.persistence.loading;
     loading.bytes.begin(len);
     let wanted = Wanted { keep_expired: false, replace, done_before: 0 };
-    reading::snapshot(shared, &mut file, wanted).map_err(|error| match loading.is_stopped() {
+    let mut first = [0];
+    let loaded = match file.read_at(&mut first, 0) {
+        Ok(1) if first == *b"{" => reading::document(shared, &mut file, wanted),
+        _ => reading::snapshot(shared, &mut file, wanted).map(drop).map_err(|error| {
+            let file = path.display();
+            format!("{error}; after a backup, keep what is good with: ebbtide check rdb --fix {file}")
+        }),
+    };
+    loaded.map_err(|error| match loading.is_stopped() {
         true => StartError::Ended,
         false => failed(&error),
     })?;

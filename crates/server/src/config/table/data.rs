@@ -62,6 +62,7 @@ pub(super) static ROWS: &[Directive] = &[
     // -- files --------------------------------------------------------------------------------
     live("dir", Directory, "ebbtide-data", "Directory for data; the default is made when it is missing, another must exist.").guarded(),
     live("dbfilename", FileName("dbfilename can't be a path, just a filename"), "dump.rdb", "File of the snapshot, in dir.").guarded(),
+    live("snapshot-format", Word(&["rdb", "json"]), "rdb", "Form of the snapshot: json is for people, in dbfilename with the extension json, and written soon after each change.").guarded(),
     live("save", Save, "3600 1 300 100 60 10000", "Pairs of seconds and changes after which a snapshot is written."),
     live("stop-writes-on-bgsave-error", Bool, "yes", "Whether writes are refused after a snapshot failed."),
     live("rdbcompression", Bool, "yes", "Whether strings in snapshots are compressed."),
