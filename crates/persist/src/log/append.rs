@@ -152,9 +152,7 @@ impl AppendLog {
         if file.len()? != len {
             return Err(io::Error::other(format!("{} was changed meanwhile", path.display())));
         }
-        if self.options.keeps {
-            rewrite_in_place(&mut *file, synced..len)?;
-        }
+        rewrite_in_place(&mut *file, synced..len)?;
         file.sync()?;
         self.tail = Some(Tail::new(path, file, len, self.options.keeps)?);
         self.listed = true;

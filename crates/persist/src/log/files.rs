@@ -174,8 +174,11 @@ impl Files {
     /// The old one is still there. When it is only not sure to survive a crash, there is no error: until
     /// [`Files::sync_names`] succeeds, nothing that depends on it is safe.
     pub(super) fn put(&mut self, manifest: Manifest) -> io::Result<()> {
+        let text = manifest.format();
+        // A line must not be too long to be read again.
+        Manifest::parse(&text).map_err(|e| io::Error::new(io::ErrorKind::InvalidFilename, e))?;
         let mut file = NewFile::beside(&self.storage, &self.place.manifest())?;
-        file.write_all(&manifest.format())?;
+        file.write_all(&text)?;
         let id = file.id()?;
         file.place()?;
         self.manifest = manifest;

@@ -85,9 +85,10 @@ fn number(bytes: &[u8], letter: u8, what: &'static str) -> Result<Option<(u64, u
             number = number * 10 + u64::from(digit);
             continue;
         }
+        let plain = i == 2 || (i > 2 && bytes[1] != b'0');
         return match &bytes[i..] {
-            [b'\r', b'\n', ..] if i > 1 => Ok(Some((number, i + 2))),
-            [b'\r'] if i > 1 => Ok(None),
+            [b'\r', b'\n', ..] if plain => Ok(Some((number, i + 2))),
+            [b'\r'] if plain => Ok(None),
             _ => Err(what),
         };
     }
@@ -119,13 +120,27 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_refused_at_once() {
-        for no in
-            ["x", "*x", "*\r\n", "*0\r\n", "*-1\r\n", "*1\rx", "*1\n", "*2147483648\r\n", "*1\r\n:1\r\n"]
-        {
+        for no in [
+            "x",
+            "*x",
+            "*\r\n",
+            "*0\r\n",
+            "*-1\r\n",
+            "*1\rx",
+            "*1\n",
+            "*2147483648\r\n",
+            "*01\r\n",
+            "*1\r\n:1\r\n",
+        ] {
             assert!(read(no.as_bytes()).is_err(), "{no:?}");
         }
-        for no in ["*1\r\n$-1\r\n", "*1\r\n$1\r\nabc", "*1\r\n$1\r\na\rx", "*1\r\n$00000000000000000001\r\n"]
-        {
+        for no in [
+            "*1\r\n$-1\r\n",
+            "*1\r\n$1\r\nabc",
+            "*1\r\n$1\r\na\rx",
+            "*1\r\n$00000000000000000001\r\n",
+            "*1\r\n$00\r\n",
+        ] {
             assert!(read(no.as_bytes()).is_err(), "{no:?}");
         }
         assert_eq!(read(b"*1\r\n$9999999999999999999\r\nabc"), Ok(Read::Short));

@@ -4,8 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use engine::Rng;
-use persist::log::{RecoveryOptions, Refused, Replay, State, recover};
+use persist::log::{AppendLog, LogOptions, RecoveryOptions, Refused, Replay, State, recover};
 use persist::storage::Open;
+use testkit::Request;
 use testkit::faulty::{EIO, ENOSPC, EROFS, Fault, FaultyDisk};
 
 use crate::process::{Action, LENIENT, Process, Replayed, dump, effect, place, run, workload};
@@ -158,5 +159,53 @@ impl Replay for Requests {
     fn requests(&mut self, requests: &mut [u8]) -> Result<(), Refused> {
         self.0.extend_from_slice(requests);
         Ok(())
+    }
+}
+
+#[test]
+fn a_log_that_lost_what_it_did_not_keep_takes_no_rewrite_that_began_before() {
+    let mut process = settled(4);
+    process.keeps = false;
+    act(
+        &mut process,
+        &[Action::Restart, Action::Append(1), Action::Write, Action::Rotate, Action::Append(1)],
+    );
+    process.write();
+    let safe = process.safe;
+    process.disk.fail_at(process.disk.operations(), Fault::LoseDirty);
+    process.sync();
+    let state = |process: &Process| process.log.as_ref().map(AppendLog::state);
+    assert_eq!((process.safe, state(&process)), (safe, Some(State::Broken)));
+    process.install();
+    assert_eq!(state(&process), Some(State::Broken), "its base lacks what was lost");
+    process.rotate();
+    process.install();
+    assert_eq!(state(&process), Some(State::On));
+    process.settle().unwrap();
+    (0..20).for_each(|seed| process.crash(seed).unwrap());
+}
+
+#[test]
+fn a_tail_that_was_cut_off_a_file_of_redis_stays_off() {
+    let set = Request::of("SET k v").encoded();
+    let bytes = [&set[..], &set, b"*3\r\n$3"].concat();
+    let manifest = b"file i seq 1 type i\n";
+    let disk = FaultyDisk::new();
+    let storage = disk.storage();
+    storage.create_dir(place().dir()).unwrap();
+    for (path, bytes) in [(place().dir().join("i"), &bytes[..]), (place().manifest(), manifest)] {
+        let mut file = storage.open(&path, Open::Create).unwrap();
+        file.write_all(bytes, &mut 0).unwrap();
+        file.sync().unwrap();
+    }
+    storage.sync_dir(place().dir()).unwrap();
+    storage.sync_dir("/".as_ref()).unwrap();
+    let recovered = recover(&storage, &place(), LENIENT, &mut Requests::default()).unwrap();
+    let options = LogOptions { timestamps: false, keeps: true };
+    AppendLog::resume(&storage, &place(), options, &recovered).unwrap();
+    for outcome in 0..20 {
+        let mut requests = Requests::default();
+        recover(&disk.after_crash(outcome).storage(), &place(), STRICT, &mut requests).unwrap();
+        assert_eq!(requests.0, [&set[..], &set].concat());
     }
 }

@@ -151,6 +151,8 @@ pub(crate) struct Process {
     /// How many are in the snapshot known to be safe, and in those that were tried since.
     snapshots: Vec<u64>,
     now_s: i64,
+    /// Whether its log keeps batches until they are synced.
+    pub(crate) keeps: bool,
 }
 
 impl Process {
@@ -165,11 +167,12 @@ impl Process {
             safe: 0,
             snapshots: vec![0],
             now_s: 1000,
+            keeps: true,
         }
     }
 
     fn options(&self) -> LogOptions {
-        LogOptions { timestamps: self.done.is_multiple_of(2), keeps: true }
+        LogOptions { timestamps: self.done.is_multiple_of(2), keeps: self.keeps }
     }
 
     /// Starts, or starts again: what is recovered is what there is now.
@@ -332,9 +335,14 @@ impl Process {
 
 /// Runs a workload from the start, on a disk with these faults; how it went, unless the machine stopped.
 pub(crate) fn run(actions: &[Action], faults: &[(u64, Fault)]) -> Result<Process, String> {
+    run_with(true, actions, faults)
+}
+
+/// The same with a log that keeps batches until they are synced, or does not.
+pub(crate) fn run_with(keeps: bool, actions: &[Action], faults: &[(u64, Fault)]) -> Result<Process, String> {
     let disk = FaultyDisk::new();
     faults.iter().for_each(|&(at, fault)| disk.fail_at(at, fault));
-    let mut process = Process::new(&disk);
+    let mut process = Process { keeps, ..Process::new(&disk) };
     for &action in [Action::Restart].iter().chain(actions) {
         match process.run(action) {
             Err(e) if !disk.is_halted() => return Err(format!("{action:?}: {e}")),
