@@ -130,6 +130,11 @@ impl Log {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
+    /// Says whether there is a log from the beginning.
+    pub(super) fn resume(&self, on: bool) {
+        self.enter(if on { Phase::On } else { Phase::Off });
+    }
+
     /// Whether effects are logged, or are to be.
     pub(crate) fn is_on(&self) -> bool {
         !self.is(Phase::Off)
@@ -271,8 +276,6 @@ impl<'s> Keeper<'s> {
     /// Goes on with `log`, if there is one.
     pub(super) fn new(shared: &'s Shared, log: Option<AppendLog>) -> Keeper<'s> {
         let settings = shared.config.settings();
-        let phase = if log.is_some() { Phase::On } else { Phase::Off };
-        shared.persistence.log.enter(phase);
         Keeper {
             shared,
             log,

@@ -133,6 +133,8 @@ impl Persistence {
     /// The system gives no thread.
     pub(crate) fn begin(shared: &Arc<Shared>, log: Option<AppendLog>) -> io::Result<Threads> {
         shared.store.order().want(log.is_some());
+        // Not by the thread itself: clients may be answered before it runs.
+        shared.persistence.log.resume(log.is_some());
         let keeper = Arc::clone(shared);
         let log = thread::Builder::new().name("log".into()).spawn(move || Keeper::new(&keeper, log).run())?;
         let worker = Arc::clone(shared);
