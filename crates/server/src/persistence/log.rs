@@ -257,6 +257,9 @@ pub(super) struct Keeper<'s> {
     /// No syncs while a job runs (`no-appendfsync-on-rewrite`).
     pauses: bool,
     synced_ms: i64,
+    /// How long the last sync took, and for how many bytes it was.
+    sync_time: Duration,
+    sync_bytes: usize,
     /// When the disk failed last.
     failed_ms: Option<i64>,
     ending: bool,
@@ -288,6 +291,8 @@ impl<'s> Keeper<'s> {
             policy: settings.appendfsync,
             pauses: settings.no_appendfsync_on_rewrite,
             synced_ms: clock::now_ms(),
+            sync_time: Duration::ZERO,
+            sync_bytes: 0,
             failed_ms: None,
             ending: false,
         }
@@ -297,8 +302,8 @@ impl<'s> Keeper<'s> {
     pub(super) fn run(mut self) {
         let known = &self.shared.persistence.log;
         while !self.ending {
-            let gather = if self.policy == AppendFsync::Always { Duration::ZERO } else { GATHER };
-            known.pipe.wait(SLEEP, gather);
+            let (gather, enough) = self.patience();
+            known.pipe.wait(SLEEP, gather, enough);
             self.renew_settings();
             // In this order: what is asked with every stripe held is known before a later effect is handed on.
             known.pipe.take_effects(&mut self.sequence);
@@ -306,7 +311,9 @@ impl<'s> Keeper<'s> {
                 self.take(request);
             }
             let (log, turnings, stop_at) = (&mut self.log, &mut self.turnings, self.stop_at);
+            self.sync_bytes = 0;
             self.sequence.hand_on(|number, db, bytes| {
+                self.sync_bytes += bytes.len();
                 turn(log, self.log_number, turnings, number);
                 if let Some(log) = log.as_mut().filter(|_| stop_at.is_none_or(|at| number < at)) {
                     log.append(db, bytes);
@@ -319,6 +326,19 @@ impl<'s> Keeper<'s> {
             }
         }
         self.close();
+    }
+
+    /// How long effects wait for others to be written with them, and how many bytes of them are enough.
+    ///
+    /// With `always`, clients whose replies the last sync let go are about to send their next requests, and one sync
+    /// for all is worth a part of its time: else those that came during a sync and those that were let go by it would
+    /// take turns, each waiting for two.
+    fn patience(&self) -> (Duration, usize) {
+        if self.policy != AppendFsync::Always {
+            return (GATHER, usize::MAX);
+        }
+        let expected = self.sync_bytes + self.shared.persistence.log.pipe.bytes();
+        ((self.sync_time / 2).min(GATHER), expected)
     }
 
     fn take(&mut self, request: Request) {
@@ -400,7 +420,10 @@ impl<'s> Keeper<'s> {
         let paused = self.pauses && self.shared.persistence.jobs.is_busy();
         let Some(log) = self.log.as_mut().filter(|_| due && !paused) else { return Ok(()) };
         self.synced_ms = now_ms;
+        let began_ns = clock::now_ns();
         log.sync()?;
+        let took_ns = clock::now_ns().saturating_sub(began_ns).max(0);
+        self.sync_time = Duration::from_nanos(took_ns.unsigned_abs());
         known.has_synced(next, &self.shared.clients);
         if clock::now_ms() - now_ms > SYNC_EVERY_MS {
             known.delayed_syncs.add(1);

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::log::Request;
 
-/// Bytes of effects that do not wait for more to be written with them.
+/// Bytes of effects that never wait for more to be written with them.
 const GATHERED_BYTES_MAX: usize = 256 << 10;
 /// Most memory that a buffer keeps when it goes round.
 const BUFFER_BYTES_MAX: usize = 1 << 20;
@@ -44,6 +44,8 @@ pub(crate) struct Pipe {
     /// Requests that wait.
     asked: AtomicUsize,
     waits: AtomicU8,
+    /// How many bytes are much.
+    much: AtomicUsize,
     reader: OnceLock<Thread>,
 }
 
@@ -56,6 +58,7 @@ impl Pipe {
             bytes: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             waits: AtomicU8::new(Waits::No as u8),
+            much: AtomicUsize::new(GATHERED_BYTES_MAX),
             reader: OnceLock::new(),
         }
     }
@@ -67,7 +70,7 @@ impl Pipe {
         // Before the look at the reader, who says that it waits before it looks at this.
         let waiting = self.bytes.fetch_add(bytes, Ordering::SeqCst) + bytes;
         let waits = self.waits.load(Ordering::SeqCst);
-        let much = waits == Waits::ForMuch as u8 && waiting >= GATHERED_BYTES_MAX;
+        let much = waits == Waits::ForMuch as u8 && waiting >= self.much.load(Ordering::SeqCst);
         if waits == Waits::ForAnything as u8 || much {
             self.wake();
         }
@@ -96,14 +99,16 @@ impl Pipe {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Waits, on the log's thread, up to `timeout` for something, and when that are effects, `gather` for more.
-    pub(super) fn wait(&self, timeout: Duration, gather: Duration) {
+    /// Waits, on the log's thread, up to `timeout` for something, and when that are effects, up to `gather` for more,
+    /// until there are `enough` bytes.
+    pub(super) fn wait(&self, timeout: Duration, gather: Duration, enough: usize) {
         self.reader.get_or_init(thread::current);
         let asked = || self.asked.load(Ordering::SeqCst) > 0;
         self.park(Waits::ForAnything, timeout, || asked() || self.bytes.load(Ordering::SeqCst) > 0);
         if !asked() && self.bytes() > 0 && !gather.is_zero() {
-            let much = || self.bytes.load(Ordering::SeqCst) >= GATHERED_BYTES_MAX;
-            self.park(Waits::ForMuch, gather, || asked() || much());
+            let much = enough.min(GATHERED_BYTES_MAX);
+            self.much.store(much, Ordering::SeqCst);
+            self.park(Waits::ForMuch, gather, || asked() || self.bytes.load(Ordering::SeqCst) >= much);
         }
     }
 
