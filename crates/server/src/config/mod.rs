@@ -2,7 +2,7 @@
 //! that CONFIG reads and changes while workers look at the settings.
 //!
 //! [`table`] says what there is, [`value`] how values are read and written, [`mod@load`] reads files and command
-//! lines, [`settings`] gives the types the server works with, [`store`] shares and changes them, and
+//! lines, [`settings`] and `words` give the types the server works with, [`store`] shares and changes them, and
 //! [`rewrite`] writes a file back. [`sample()`] shows all of the table as a file.
 
 pub mod events;
@@ -14,6 +14,7 @@ pub mod settings;
 pub mod store;
 pub mod table;
 pub mod value;
+mod words;
 
 pub use load::{LoadError, Loaded, load};
 pub use sample::sample;

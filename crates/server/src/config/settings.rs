@@ -9,6 +9,7 @@ use engine::AccessPolicy;
 
 use super::table::{Directive, table};
 use super::value::{BufferLimit, Value};
+pub use super::words::{Allowed, AppendFsync, LogLevel, Policy, SnapshotFormat, Supervised};
 
 /// The value of every directive, by its name.
 #[derive(Clone, Debug, PartialEq)]
@@ -234,73 +235,6 @@ fn base(values: &Values) -> PathBuf {
     if default { PathBuf::new() } else { PathBuf::of("dir", dir) }
 }
 
-/// Who may do something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Allowed {
-    /// Nobody.
-    No,
-    /// Everybody.
-    Yes,
-    /// Clients on this machine.
-    Local,
-}
-
-impl Allowed {
-    /// Whether a client may, of which is known whether it is on this machine.
-    pub fn permits(self, local: bool) -> bool {
-        self == Allowed::Yes || self == Allowed::Local && local
-    }
-}
-
-/// The least important messages that are logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum LogLevel {
-    /// All.
-    Debug,
-    /// Much that is seldom of use.
-    Verbose,
-    /// What happens to the server.
-    Notice,
-    /// What needs attention.
-    Warning,
-    /// None.
-    Nothing,
-}
-
-/// Which keys go when memory is short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// None: writes are refused.
-    NoEviction,
-    /// The least recently used.
-    AllKeysLru,
-    /// The least frequently used.
-    AllKeysLfu,
-    /// Any.
-    AllKeysRandom,
-    /// The least recently used of those with a deadline.
-    VolatileLru,
-    /// The least frequently used of those with a deadline.
-    VolatileLfu,
-    /// Any with a deadline.
-    VolatileRandom,
-    /// Those whose deadline comes first.
-    VolatileTtl,
-}
-
-impl Policy {
-    /// Whether it goes by when or how often keys were used.
-    pub fn looks_at_use(self) -> bool {
-        self.counts_accesses() || matches!(self, Policy::AllKeysLru | Policy::VolatileLru)
-    }
-
-    /// Whether keys remember how often they are used, and not when they were last.
-    pub fn counts_accesses(self) -> bool {
-        matches!(self, Policy::AllKeysLfu | Policy::VolatileLfu)
-    }
-}
-
 /// When a snapshot is written (`save`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavePoint {
@@ -308,47 +242,6 @@ pub struct SavePoint {
     pub after_s: u64,
     /// Changes since the last one.
     pub changes: u64,
-}
-
-/// The form of a snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SnapshotFormat {
-    /// Redis's own.
-    Rdb,
-    /// JSON, for people.
-    Json,
-}
-
-impl SnapshotFormat {
-    /// The other one.
-    pub fn other(self) -> SnapshotFormat {
-        match self {
-            SnapshotFormat::Rdb => SnapshotFormat::Json,
-            SnapshotFormat::Json => SnapshotFormat::Rdb,
-        }
-    }
-}
-
-/// When the log is synced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AppendFsync {
-    /// Once a second.
-    EverySec,
-    /// Before a reply tells of the change.
-    Always,
-    /// When the system likes.
-    No,
-}
-
-/// Who watches the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Supervised {
-    /// Nobody who wants to be told.
-    No,
-    /// systemd.
-    Systemd,
-    /// systemd, if it started the process.
-    Auto,
 }
 
 /// How many event loops there are.
@@ -376,7 +269,7 @@ pub struct BindAddress {
 }
 
 /// A field's type: how it is made of a directive's value.
-trait Field: Sized {
+pub(super) trait Field: Sized {
     /// The value of the directive `name`.
     ///
     /// # Panics
@@ -385,7 +278,7 @@ trait Field: Sized {
 }
 
 #[cold]
-fn mismatch(name: &str, value: &Value) -> ! {
+pub(super) fn mismatch(name: &str, value: &Value) -> ! {
     panic!("the field of {name} cannot hold {value:?}")
 }
 
@@ -508,40 +401,6 @@ impl Field for Threads {
             0 => Threads(cores()),
             n => Threads(n),
         }
-    }
-}
-
-/// Enums whose variants stand for a directive's words.
-macro_rules! words {
-    ($($type:ident { $($word:literal => $variant:ident),* $(,)? })*) => {$(
-        impl Field for $type {
-            fn of(name: &str, value: &Value) -> $type {
-                match value {
-                    $(Value::Word($word) => $type::$variant,)*
-                    other => mismatch(name, other),
-                }
-            }
-        }
-    )*};
-}
-
-words! {
-    Supervised { "no" => No, "upstart" => No, "systemd" => Systemd, "auto" => Auto }
-    Allowed { "no" => No, "yes" => Yes, "local" => Local }
-    SnapshotFormat { "rdb" => Rdb, "json" => Json }
-    AppendFsync { "everysec" => EverySec, "always" => Always, "no" => No }
-    LogLevel {
-        "debug" => Debug, "verbose" => Verbose, "notice" => Notice, "warning" => Warning, "nothing" => Nothing,
-    }
-    Policy {
-        "noeviction" => NoEviction,
-        "allkeys-lru" => AllKeysLru,
-        "allkeys-lfu" => AllKeysLfu,
-        "allkeys-random" => AllKeysRandom,
-        "volatile-lru" => VolatileLru,
-        "volatile-lfu" => VolatileLfu,
-        "volatile-random" => VolatileRandom,
-        "volatile-ttl" => VolatileTtl,
     }
 }
 
