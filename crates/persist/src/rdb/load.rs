@@ -1,7 +1,8 @@
 //! Loading a file into a store: one thread reads and finds where values are, others decode and insert them.
 //!
-//! Records travel in batches. A worker sorts those of a batch by their hashes, so that each stripe is taken once and
-//! its table is gone through in the order of memory.
+//! Records travel in batches, each of keys whose hashes begin alike, so that it goes to few stripes, two workers seldom
+//! want the same one, and all stays in a processor's cache. A worker sorts a batch's keys by their hashes, takes
+//! each stripe once, and has the places of several keys fetched together.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +19,13 @@ use super::reader::{Item, Raw, Reader, Record};
 use super::value::Value;
 use super::writer::About;
 
-/// Bytes of records in a batch.
-const BATCH_BYTES: usize = 1 << 20;
+/// How many first bits of their hashes the keys of a batch share.
+const GROUP_BITS: u32 = 5;
+/// A batch is full from so many bytes, or so many records, on.
+const BATCH_BYTES: usize = 64 << 10;
+const BATCH_ROWS: usize = 2048;
+/// Bytes read between two calls of the progress callback.
+const PROGRESS_BYTES: u64 = 1 << 20;
 /// A value from which on it is inserted where it stands, by the thread that reads, rather than copied into a batch.
 const BIG_BYTES_MIN: usize = 256 << 10;
 /// Keys fetched ahead of their turn.
@@ -67,11 +73,10 @@ pub struct Loaded {
     pub modules: Vec<ModuleName>,
 }
 
-/// Loads what `reader` has into `store`; `progress` is told now and then how far it is. Keys that are in the store
-/// must not come in the file.
+/// Loads what `reader` has into `store`; `progress` is told now and then how far it is.
 ///
 /// # Errors
-/// The file is broken, a key comes twice, or the store cannot hold it. Part of the file is in the store then.
+/// The file is broken, a key is there already (unless the options let it be replaced), or the store cannot hold it. Part of the file is in the store then.
 pub fn load<R: Read>(
     store: &Store,
     reader: &mut Reader<R>,
@@ -81,8 +86,8 @@ pub fn load<R: Read>(
     let shared = Shared::new(store, options);
     let threads = options.threads.max(1);
     let (full, batches) = sync_channel::<Batch>(threads);
-    // As many as there can be at once: two a worker, and the one that is filled.
-    let (empty, free) = sync_channel::<Batch>(2 * threads + 1);
+    // As many as can be on their way: two a worker.
+    let (empty, free) = sync_channel::<Batch>(2 * threads);
     let batches = Mutex::new(batches);
     let result = thread::scope(|scope| {
         for _ in 0..threads {
@@ -90,8 +95,8 @@ pub fn load<R: Read>(
             scope.spawn(move || work(shared, batches, &empty));
         }
         drop(empty);
-        Parser { shared: &shared, full, free, batch: Batch::default(), db: 0, loaded: Loaded::default() }
-            .run(reader, progress)
+        let groups = std::iter::repeat_with(Batch::default).take(1 << GROUP_BITS).collect();
+        Parser { shared: &shared, full, free, groups, db: 0, loaded: Loaded::default() }.run(reader, progress)
     });
     let failed = shared.failure.into_inner();
     // Of several faults the first in the file is told.
@@ -211,7 +216,7 @@ struct Row {
 struct Batch {
     bytes: Vec<u8>,
     rows: Vec<Row>,
-    /// Hashes of the rows with their numbers, sorted.
+    /// Hashes of the rows, with their numbers.
     order: Vec<(u64, u32)>,
 }
 
@@ -220,6 +225,10 @@ impl Batch {
         self.bytes.clear();
         self.rows.clear();
         self.order.clear();
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= BATCH_BYTES || self.rows.len() >= BATCH_ROWS
     }
 
     fn push(&mut self, db: u32, record: &Record<'_>) {
@@ -257,7 +266,8 @@ struct Parser<'s> {
     shared: &'s Shared<'s>,
     full: SyncSender<Batch>,
     free: Receiver<Batch>,
-    batch: Batch,
+    /// The batches being filled, by the first bits of the hashes.
+    groups: Vec<Batch>,
     db: u32,
     loaded: Loaded,
 }
@@ -269,19 +279,21 @@ impl Parser<'_> {
         reader: &mut Reader<R>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Loaded, Error> {
+        let mut told = 0;
         loop {
             let offset = reader.offset();
-            let Some(item) = reader.next()? else { break };
-            self.item(item, offset)?;
-            if self.batch.bytes.len() >= BATCH_BYTES {
-                progress(Progress { bytes: reader.offset(), keys: self.shared.keys.load(Ordering::Relaxed) });
-                if !self.send() {
+            if offset - told >= PROGRESS_BYTES {
+                told = offset;
+                progress(Progress { bytes: offset, keys: self.shared.keys.load(Ordering::Relaxed) });
+                if self.shared.failure.lock().is_some() {
                     // A worker failed, and says why.
                     return Ok(self.loaded);
                 }
             }
+            let Some(item) = reader.next()? else { break };
+            self.item(item, offset)?;
         }
-        self.send();
+        (0..self.groups.len()).for_each(|group| self.send(group));
         Ok(self.loaded)
     }
 
@@ -310,12 +322,16 @@ impl Parser<'_> {
             self.loaded.expired += 1;
             return Ok(());
         }
-        if record.value.bytes.len() < BIG_BYTES_MIN {
-            self.batch.push(self.db, record);
-            return Ok(());
-        }
         let store = self.shared.store;
         let key = store.key(&record.key);
+        if record.value.bytes.len() < BIG_BYTES_MIN {
+            let group = (key.hash() >> (u64::BITS - GROUP_BITS)) as usize;
+            self.groups[group].push(self.db, record);
+            if self.groups[group].is_full() {
+                self.send(group);
+            }
+            return Ok(());
+        }
         let (mut held, mut turn) = (Held::keys(store, [key.hash()]), self.shared.turn());
         let row = row(self.db, record, 0, 0);
         self.shared.insert(&mut Db::new(&mut held, &mut turn, self.db), key, row, record.value)?;
@@ -323,13 +339,12 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Gives the batch to a worker; `false` when there is none that works.
-    fn send(&mut self) -> bool {
-        if self.shared.failure.lock().is_some() {
-            return false;
-        }
+    /// Gives a group's batch to a worker.
+    fn send(&mut self, group: usize) {
         let next = self.free.try_recv().unwrap_or_default();
-        self.full.send(std::mem::replace(&mut self.batch, next)).is_ok()
+        let batch = std::mem::replace(&mut self.groups[group], next);
+        // Workers end after this thread only, so that somebody receives it.
+        let _ = self.full.send(batch);
     }
 }
 
@@ -353,6 +368,7 @@ fn work(shared: &Shared<'_>, batches: &Mutex<Receiver<Batch>>, empty: &SyncSende
 fn insert_batch(shared: &Shared<'_>, turn: &mut Turn, batch: &mut Batch) -> Result<(), Error> {
     let store = shared.store;
     let mut order = std::mem::take(&mut batch.order);
+    // Going through all keys in order first brings the batch into this processor's cache.
     order.extend((0..batch.rows.len()).map(|i| (store.key(batch.key(i)).hash(), i as u32)));
     order.sort_unstable();
     let mut held = Held::nothing(store);
