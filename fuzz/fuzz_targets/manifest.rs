@@ -7,10 +7,11 @@ use persist::log::manifest::Manifest;
 
 fuzz_target!(|data: &[u8]| match Manifest::parse(data) {
     Ok(manifest) => {
-        let mut names = manifest.parts().chain(&manifest.history).map(|part| part.name.as_encoded_bytes());
-        assert!(names.clone().all(|name| !name.contains(&b'/')));
+        let parts = manifest.parts().chain(&manifest.history);
+        let names: Vec<_> = parts.map(|part| part.name.as_encoded_bytes()).collect();
+        assert!(names.iter().all(|name| !name.contains(&b'/')));
         // A name that is longer than a file's can be may, in quotes, not fit in a line.
-        if names.all(|name| name.len() < 230) {
+        if names.iter().all(|name| name.len() < 230) {
             assert_eq!(Manifest::parse(&manifest.format()).as_ref(), Ok(&manifest));
         }
     }

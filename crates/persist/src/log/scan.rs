@@ -81,8 +81,8 @@ enum Kind {
     Unknown,
     /// Batches of ours.
     Own,
-    /// Redis's, from this offset on.
-    Foreign(u64),
+    /// Redis's.
+    Foreign,
 }
 
 /// Reads one file from its beginning, or from behind its snapshot, to its end.
@@ -100,6 +100,8 @@ pub(super) struct Scanner<'f> {
     end: usize,
     /// Offset in the file of what is at `start`.
     offset: u64,
+    /// Whether requests came that no batch covers.
+    has_requests: bool,
     /// How many bytes of the file were taken out between `start` and `end`.
     taken_out: u64,
 }
@@ -107,7 +109,7 @@ pub(super) struct Scanner<'f> {
 impl<'f> Scanner<'f> {
     /// Reads `file` from `offset` on.
     pub(super) fn new(file: &'f dyn StoredFile, offset: u64) -> io::Result<Scanner<'f>> {
-        let kind = if offset == 0 { Kind::Unknown } else { Kind::Foreign(offset) };
+        let kind = if offset == 0 { Kind::Unknown } else { Kind::Foreign };
         let file_len = file.len()?;
         Ok(Scanner {
             file,
@@ -119,6 +121,7 @@ impl<'f> Scanner<'f> {
             start: 0,
             end: 0,
             offset,
+            has_requests: false,
             taken_out: 0,
         })
     }
@@ -128,7 +131,7 @@ impl<'f> Scanner<'f> {
         if self.kind == Kind::Unknown {
             self.fill(HEADER_START.len())?;
             let own = self.unread().starts_with(HEADER_START);
-            (self.kind, self.own_len) = if own { (Kind::Own, Some(0)) } else { (Kind::Foreign(0), None) };
+            (self.kind, self.own_len) = if own { (Kind::Own, Some(0)) } else { (Kind::Foreign, None) };
         }
         if self.kind == Kind::Own {
             self.fill(FRONT_BYTES_MAX)?;
@@ -138,7 +141,7 @@ impl<'f> Scanner<'f> {
             if !self.is_followed_by_redis() {
                 return self.batch();
             }
-            self.kind = Kind::Foreign(self.offset);
+            self.kind = Kind::Foreign;
         }
         self.foreign()
     }
@@ -288,6 +291,7 @@ impl<'f> Scanner<'f> {
         let (start, offset) = (self.start, self.offset);
         self.skip(len);
         self.offset += std::mem::take(&mut self.taken_out);
+        self.has_requests = true;
         Piece::Requests { offset, bytes: &mut self.buf[start..start + len] }
     }
 
@@ -299,11 +303,14 @@ impl<'f> Scanner<'f> {
     }
 
     /// The end for a fault in what Redis wrote. Directly behind a batch of ours it may be a batch that is damaged.
-    fn foreign_fault<'b>(&self, fault: Fault) -> io::Result<Piece<'b>> {
-        if self.own_len.is_some() && self.kind == Kind::Foreign(self.offset) {
-            return self.bad(fault.what);
+    fn foreign_fault<'b>(&mut self, fault: Fault) -> io::Result<Piece<'b>> {
+        match self.own_len.filter(|_| !self.has_requests) {
+            Some(own_len) => {
+                self.offset = own_len;
+                self.bad(fault.what)
+            }
+            None => Ok(self.end_here(Some(fault))),
         }
-        Ok(self.end_here(Some(fault)))
     }
 
     /// Whether a good batch further on says that what is here was synced.

@@ -218,6 +218,21 @@ fn what_redis_appends_to_a_file_of_ours_is_read_and_left_alone() {
 }
 
 #[test]
+fn damage_behind_a_batch_is_located_where_the_batch_ends() {
+    for damage in [&b"#TS:7\r\n*1\r#"[..], b"#TS:7\r\n", b"*1\r#", b"*1\r", b"#TS:7\r\n*1\r\n$4"] {
+        let bench = Bench::new();
+        bench.resume().close(1).unwrap();
+        let path = bench.file("appendonly.aof.1.incr.aof");
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, [&good, damage].concat()).unwrap();
+        assert_eq!(bench.recover(STRICT).unwrap_err().offset, Some(good.len() as u64));
+        bench.check("appendonly.aof.manifest", CheckMode::Fix).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), good);
+        bench.recover(STRICT).unwrap();
+    }
+}
+
+#[test]
 fn a_tail_that_redis_left_short_is_cut_when_that_is_allowed() {
     let tails = [
         (&SET[..SET.len() - 1], "the file ends within a request"),
