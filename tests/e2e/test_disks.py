@@ -208,7 +208,8 @@ def test_a_log_that_vanished(start, policy, gone):
 
         until(refused, "the server notices")
         assert wire.ask("GET", "key") in (b"value", b"not written")
-        assert wire.ask("BGREWRITEAOF").startswith(b"+Background")
+        # The server begins one itself, as soon as it may.
+        assert b"Background append only file rewriting" in wire.ask("BGREWRITEAOF")
         until(lambda: wire.ask("SET", "key", "again") == b"+OK", "a rewrite mends it", within_s=30)
     server.stop()
     server = start(*ALWAYS, folder=server.folder)

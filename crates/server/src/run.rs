@@ -60,10 +60,12 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
         follow_changes(&shared.config, &listeners);
     }
     shared.has_started();
-    persistence::prepare(&shared)?;
+    let has_data = persistence::prepare(&shared)?;
     tracing::info!("Server initialized");
+    // Without data there is nothing that takes long, and nobody needs to be told to come back.
+    let log = if has_data { None } else { Some(persistence::load(&shared)?) };
     let workers: Vec<JoinHandle<()>> = parts.into_iter().map(Worker::spawn).collect::<io::Result<_>>()?;
-    let loaded = persistence::load(&shared);
+    let loaded = log.map_or_else(|| persistence::load(&shared), Ok);
     let began = match loaded {
         Ok(log) => {
             let threads = Persistence::begin(&shared, log)?;

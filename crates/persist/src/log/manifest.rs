@@ -1,8 +1,8 @@
 //! The manifest of the append log: which files it is made of, in Redis 7's format.
 //!
 //! A line for each file, `file NAME seq NUMBER type b|h|i`: the base (at most one), files of the past that are to
-//! be removed, and the increments with rising numbers. Lines that begin with `#` are skipped; ours ends with one that
-//! holds the checksum of those before it, `#EB:` and 16 hexadecimal digits.
+//! be removed, and the increments with rising numbers. Lines that begin with `#` are skipped; the second of ours
+//! holds the checksum of all others, `#EB:` and 16 hexadecimal digits.
 //!
 //! Reading is as strict as Redis's, and more so where a lenient reading could lose data: a number is a number, a
 //! file is named once, and the checksum must fit when it is there. Pairs of unknown words are skipped, as in Redis.
@@ -66,7 +66,8 @@ impl Manifest {
         for (number, line) in bytes.split_inclusive(|&b| b == b'\n').enumerate() {
             let refused = |what| ManifestError { line: number + 1, offset, what };
             if line.starts_with(CHECKSUM) {
-                check_sum(line, &bytes[..offset]).map_err(refused)?;
+                let others = [&bytes[..offset], &bytes[offset + line.len()..]].concat();
+                check_sum(line, &others).map_err(refused)?;
             } else if line[0] != b'#' {
                 let (kind, part) = parse_line(line).map_err(refused)?;
                 if !names.insert(part.name.clone()) {
@@ -107,8 +108,9 @@ impl Manifest {
                 writeln!(text, "file {name} seq {seq} type {kind}").expect("a string takes what is written");
             }
         }
-        let sum = crc64(text.as_bytes());
-        writeln!(text, "#EB:{sum:016x}").expect("a string takes what is written");
+        // Behind the first line: scripts look for the base in the first one and for the open file in the last.
+        let at = text.find('\n').map_or(0, |end| end + 1);
+        text.insert_str(at, &format!("#EB:{:016x}\n", crc64(text.as_bytes())));
         text.into_bytes()
     }
 
@@ -123,8 +125,8 @@ impl Manifest {
     }
 }
 
-fn check_sum(line: &[u8], before: &[u8]) -> Result<(), &'static str> {
-    if *line == *format!("#EB:{:016x}\n", crc64(before)).as_bytes() {
+fn check_sum(line: &[u8], others: &[u8]) -> Result<(), &'static str> {
+    if *line == *format!("#EB:{:016x}\n", crc64(others)).as_bytes() {
         Ok(())
     } else {
         Err("the manifest is damaged: its checksum does not fit (if you edited it, remove this line)")
@@ -293,9 +295,8 @@ mod tests {
     #[test]
     fn ours_is_that_of_redis_and_a_checksum() {
         let text = String::from_utf8(plain().format()).unwrap();
-        let (lines, sum) = text.split_at(PLAIN.len());
-        assert_eq!(lines, PLAIN);
-        assert_eq!(sum, format!("#EB:{:016x}\n", crc64(PLAIN.as_bytes())));
+        let (first, rest) = PLAIN.split_at(PLAIN.find('\n').unwrap() + 1);
+        assert_eq!(text, format!("{first}#EB:{:016x}\n{rest}", crc64(PLAIN.as_bytes())));
         assert_eq!(Manifest::parse(text.as_bytes()), Ok(plain()));
         let empty = Manifest::default();
         assert_eq!(Manifest::parse(&empty.format()), Ok(empty));

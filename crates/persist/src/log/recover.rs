@@ -80,7 +80,7 @@ impl fmt::Display for Note {
             Note::Upgraded(file) => write!(f, "Moved the old-style append log to {}", file.display()),
             Note::Cut { file, offset, bytes, what } => {
                 let file = file.display();
-                write!(f, "Cut the last {bytes} bytes off {file}, from byte {offset} on: {what}")
+                write!(f, "Truncated {file} to {offset} bytes, which cut its last {bytes} off: {what}")
             }
             Note::Removed(file) => write!(f, "Removed {}, which was never finished", file.display()),
         }
@@ -353,12 +353,14 @@ impl Reading<'_> {
 
     /// Whether a file may be cut off where it stops being good.
     fn may_cut(&self, path: &Path, offset: u64, fault: Fault, is_last: bool) -> Result<(), RecoveryError> {
-        let what = fault.what;
+        // Redis's words for the two kinds of damage, which people and tools look for.
+        let kind = if fault.torn { "Unexpected end of file" } else { "Bad file format" };
+        let what = format!("{kind} reading the append only file: {}", fault.what);
         let (what, mend) = match (is_last, fault.torn) {
             (false, _) => {
                 (format!("{what}, and it is not the last file of the log: restore it from a backup"), None)
             }
-            (true, false) => (what.to_owned(), Some(self.place.manifest())),
+            (true, false) => (what, Some(self.place.manifest())),
             (true, true) if self.options.load_truncated => return Ok(()),
             (true, true) => (format!("{what} (aof-load-truncated is off)"), Some(self.place.manifest())),
         };

@@ -28,7 +28,7 @@ pub enum Fault {
     #[error("its version, {0}, is later than this program knows")]
     Version(u32),
     /// The bytes are not those that were written.
-    #[error("the checksum is {computed:016x}, but was {stored:016x} when the file was written")]
+    #[error("CRC error: the checksum is {computed:016x}, but was {stored:016x} when the file was written")]
     Checksum {
         /// What stands at the end.
         stored: u64,

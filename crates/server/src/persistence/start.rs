@@ -84,17 +84,17 @@ fn tell_of_others(settings: &Settings, file: &Path) {
     }
 }
 
-/// Makes the data directory the server's own, and has clients told that data is being loaded.
+/// Makes the data directory the server's own, and has clients told that data is being loaded. Whether there is any.
 ///
 /// # Errors
 /// Another server has the directory.
-pub(crate) fn prepare(shared: &Shared) -> Result<(), ClaimError> {
+pub(crate) fn prepare(shared: &Shared) -> Result<bool, ClaimError> {
     let settings = shared.config.settings();
     if settings.appendonly || !settings.save.is_empty() {
         shared.persistence.claim.take(&settings.dir)?;
     }
     begin_loading(shared);
-    Ok(())
+    Ok(source(shared, &settings) != Source::Nothing)
 }
 
 /// Loads what there is, and gives the log to go on with, if one is to be kept.
