@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
     let mut payload = [body, &version.to_le_bytes()].concat();
     payload.extend(crc64(&payload).to_le_bytes());
     if let Ok(value) = restore(&payload) {
-        let written = dump(&value);
+        let written = dump(&value, Version::V11);
         let again = restore(&written).expect("what we write is whole");
         assert_eq!(again.kind(), value.kind());
     }

@@ -5,6 +5,7 @@ right.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from functools import partial
@@ -12,6 +13,7 @@ from functools import partial
 import pytest
 
 import dataset
+from servers import program
 from wire import request
 
 PEERS = ["oracle", *(["valkey"] if "EBBTIDE_VALKEY" in os.environ else [])]
@@ -26,7 +28,16 @@ def pair(kind, launch, request):
     giver, taker = (kind, peer) if way == "to" else (peer, kind)
     if (giver, taker) == ("valkey", "oracle"):
         pytest.skip("Redis does not read what Valkey writes")
-    return partial(launch, giver), partial(launch, taker)
+    return partial(launch, giver, *readable(giver, taker)), partial(launch, taker)
+
+
+def readable(writer, reader):
+    """The directives with which `writer` writes what `reader` can read: Redis knows version 11 since 7.2."""
+    if writer != "ebbtide" or reader != "oracle":
+        return ()
+    said = subprocess.run([*program("oracle"), "--version"], capture_output=True, text=True, timeout=20).stdout
+    version = tuple(map(int, re.search(r"v=(\d+)\.(\d+)", said).groups()))
+    return () if version >= (7, 2) else ("--rdb-version", "10")
 
 
 def shared_types(pair):
@@ -98,8 +109,8 @@ def run_tool(name, *args):
     return subprocess.run([found, *map(str, args)], capture_output=True, text=True, timeout=60)
 
 
-def test_redis_check_rdb_approves(start):
-    server = start()
+def test_redis_check_rdb_approves(kind, start):
+    server = start(*readable(kind, "oracle"))
     dataset.fill(server)
     keys = len(dataset.contents(server))
     with server.wire() as wire:
@@ -111,8 +122,9 @@ def test_redis_check_rdb_approves(start):
 
 @pytest.mark.parametrize("timestamps", ["yes", "no"])
 @pytest.mark.parametrize("preamble", PREAMBLES)
-def test_redis_check_aof_approves(start, preamble, timestamps):
-    server = start(*LOG, "--aof-use-rdb-preamble", preamble, "--aof-timestamp-enabled", timestamps)
+def test_redis_check_aof_approves(kind, start, preamble, timestamps):
+    written = ("--aof-use-rdb-preamble", preamble, "--aof-timestamp-enabled", timestamps)
+    server = start(*LOG, *written, *readable(kind, "oracle"))
     dataset.fill(server)
     with server.wire() as wire:
         assert wire.ask("BGREWRITEAOF").startswith(b"+Background")

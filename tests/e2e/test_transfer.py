@@ -34,6 +34,16 @@ def test_everything_arrives(start, tmp_path, form):
     assert dataset.contents(target) == expected
 
 
+def test_redis_7_0_reads_version_10(start, launch, tmp_path):
+    source = start()
+    dataset.fill(source)
+    folder = tmp_path / "old"
+    folder.mkdir()
+    tool("export", "-p", source.port, "--format", "rdb", "--rdb-version", 10, "--out", folder / "dump.rdb")
+    assert (folder / "dump.rdb").read_bytes()[:9] == b"REDIS0010"
+    assert dataset.contents(launch("oracle", folder=folder)) == dataset.contents(source)
+
+
 def test_forms_are_made_of_each_other(start, tmp_path):
     """RDB, JSON, RDB again, requests: nothing is lost on the way."""
     source, target = start(), start()

@@ -33,8 +33,9 @@ static DUMP: Command = Command {
 };
 
 fn dump(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let version = ctx.host.rdb_version();
     match ctx.db.read_string(ctx.key(1))? {
-        Some(value) => ctx.reply.bulk(&rdb::dump_string(value)),
+        Some(value) => ctx.reply.bulk(&rdb::dump_string(value, version)),
         None => ctx.reply.null(),
     }
     Ok(())
@@ -213,7 +214,7 @@ mod tests {
             let bytes = [body, b"\x0b\0"].concat();
             [bytes.as_slice(), &persist::crc64::crc64(&bytes).to_le_bytes()].concat()
         };
-        let list = rdb::dump(&Value::List(vec![b"item".into()]));
+        let list = rdb::dump(&Value::List(vec![b"item".into()]), rdb::Version::V11);
         for (payload, expected) in [
             (signed(b"\x00\x05abc"), "-ERR Bad data format\r\n"),
             (signed(b"\x63\x05abcde"), "-ERR Bad data format\r\n"),

@@ -8,6 +8,8 @@ use crate::info::Section;
 use crate::lookup::Row;
 use crate::session::Session;
 
+use persist::rdb::Version;
+
 /// The process that a command runs in.
 pub trait Host: Sync {
     /// Bytes an argument or a string value may have at most (`proto-max-bulk-len`).
@@ -72,6 +74,11 @@ pub trait Host: Sync {
     fn abort_shut_down(&self) -> Result<(), Error>;
 
     // -- persistence ----------------------------------------------------------------------------
+
+    /// The version of the format in which DUMP gives values (`rdb-version`).
+    fn rdb_version(&self) -> Version {
+        Version::V11
+    }
 
     /// Writes a snapshot; it is on disk on return. No stripe may be held.
     fn save(&self) -> Result<(), Error>;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser};
 use cli::ServerArgs;
+use persist::rdb::Version;
 
 use crate::transfer::from_server::Selection;
 use crate::transfer::to_file::{Format, ToFile};
@@ -39,6 +40,9 @@ struct Options {
     /// What to write
     #[arg(long, value_name = "json|rdb|resp", default_value = "json", hide_possible_values = true)]
     format: Format,
+    /// Version of an RDB file; Redis 7.0 reads 10, not 11
+    #[arg(long, value_name = "10|11", default_value_t = 11, value_parser = clap::value_parser!(u16).range(10..=11))]
+    rdb_version: u16,
     /// Where to write it [default: standard output]
     #[arg(long, value_name = "file")]
     out: Option<PathBuf>,
@@ -76,7 +80,8 @@ fn export(options: &Options) -> Result<Tally, Failure> {
             "--from reads files: options of a server have no meaning then".to_owned(),
         ));
     }
-    let mut sink = Box::new(ToFile::new(options.out.as_deref(), options.format)?);
+    let version = if options.rdb_version == 10 { Version::V10 } else { Version::V11 };
+    let mut sink = Box::new(ToFile::new(options.out.as_deref(), options.format, version)?);
     match &options.from {
         Some(path) => from_files::copy(path, &mut *sink)?,
         None => {

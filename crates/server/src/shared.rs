@@ -10,6 +10,7 @@ use commands::{
 };
 use engine::Store;
 use parking_lot::Mutex;
+use persist::rdb::Version;
 use persist::storage::{Disk, Storage};
 
 use crate::clients::Clients;
@@ -305,6 +306,10 @@ impl Host for Shared {
 
     fn cancel_save(&self) -> Result<Begun, Error> {
         self.persistence.cancel_save()
+    }
+
+    fn rdb_version(&self) -> Version {
+        self.config.settings().rdb_version
     }
 
     fn last_save_s(&self) -> i64 {

@@ -81,7 +81,8 @@ fn values() -> Argument {
 /// What DUMP gives for a string, in the version that Redis 7.0 knows too; and what it never gives.
 fn payloads() -> Argument {
     let payload = |value: Vec<u8>| {
-        let mut payload = persist::rdb::dump(&persist::rdb::Value::String(value.into()));
+        let mut payload =
+            persist::rdb::dump(&persist::rdb::Value::String(value.into()), persist::rdb::Version::V11);
         payload.truncate(payload.len() - 10);
         payload.extend(10u16.to_le_bytes());
         let checksum = persist::crc64::crc64(&payload).to_le_bytes();

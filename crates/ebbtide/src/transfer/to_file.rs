@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use persist::rdb::Version;
 use persist::storage::{Disk, NewFile, Storage};
 use persist::{json, rdb};
 
@@ -61,11 +62,11 @@ pub(crate) struct ToFile {
 }
 
 impl ToFile {
-    /// Data go as `format` into the file `path`, or to standard output. A file is there once all is in it.
+    /// Data go as `format` (RDB: of this version) into the file `path`, or to standard output. A file is there once all is in it.
     ///
     /// # Errors
     /// It cannot be made.
-    pub(crate) fn new(path: Option<&Path>, format: Format) -> Result<ToFile, Failure> {
+    pub(crate) fn new(path: Option<&Path>, format: Format, version: Version) -> Result<ToFile, Failure> {
         let name = path.map_or_else(|| PathBuf::from("standard output"), Path::to_owned);
         let begin = || {
             let out = match path {
@@ -78,7 +79,7 @@ impl ToFile {
             Ok(match format {
                 Format::Json => Form::Json(json::Writer::new(out)?),
                 Format::Rdb => {
-                    let options = rdb::Options { compression: true, checksum: true };
+                    let options = rdb::Options { compression: true, checksum: true, version };
                     let mut writer = Box::new(rdb::Writer::new(out, options));
                     writer.aux(b"redis-ver", commands::REDIS_VERSION.as_bytes())?;
                     writer.aux(b"redis-bits", b"64")?;

@@ -1,11 +1,11 @@
-//! Into a running server: RESTORE in pipelines, or, where the server does not know our version of payloads, the
-//! commands that make each key.
+//! Into a running server: RESTORE in pipelines, or, where the server knows no version of payloads that we
+//! do, the commands that make each key.
 
 use std::collections::VecDeque;
 
 use cli::Connection;
 use engine::Access;
-use persist::rdb::{About, Value, dump};
+use persist::rdb::{About, Value, Version, dump};
 
 use super::from_server::ask;
 use super::{Failure, Item, Key, Sink, Tally, requests};
@@ -22,8 +22,8 @@ const REFUSALS_TOLD: u64 = 10;
 enum Way {
     /// The first key will show.
     Unknown,
-    /// With RESTORE.
-    Restore,
+    /// With RESTORE of payloads of this version.
+    Restore(Version),
     /// With the commands of their types.
     Commands,
 }
@@ -56,28 +56,31 @@ impl ToServer {
             self.db = key.db;
         }
         match self.way {
-            Way::Restore => self.restore(key),
+            Way::Restore(version) => self.restore(key, version),
             Way::Commands => self.commands(key),
-            Way::Unknown => {
-                let request = restore_request(key, self.replace);
-                self.settle()?;
-                let reply = self.connection.request(&request)?;
-                let error = reply.as_error().map(String::from_utf8_lossy);
-                let unknown =
-                    |error: &str| error.contains("payload version") || error.contains("Bad data format");
-                if error.as_deref().is_some_and(unknown) {
-                    self.way = Way::Commands;
-                    return self.commands(key);
-                }
-                self.way = Way::Restore;
-                let error = error.map(|error| error.into_owned());
-                self.note(&about(key), error.as_deref())
-            }
+            Way::Unknown => self.first(key),
         }
     }
 
-    fn restore(&mut self, key: &Key<'_>) -> Result<(), Failure> {
-        let request = restore_request(key, self.replace);
+    /// Finds with the first key which way the server knows.
+    fn first(&mut self, key: &Key<'_>) -> Result<(), Failure> {
+        self.settle()?;
+        for version in [Version::V11, Version::V10] {
+            let reply = self.connection.request(&restore_request(key, version, self.replace))?;
+            let error = reply.as_error().map(|error| String::from_utf8_lossy(error).into_owned());
+            let unknown =
+                |error: &str| error.contains("payload version") || error.contains("Bad data format");
+            if !error.as_deref().is_some_and(unknown) {
+                self.way = Way::Restore(version);
+                return self.note(&about(key), error.as_deref());
+            }
+        }
+        self.way = Way::Commands;
+        self.commands(key)
+    }
+
+    fn restore(&mut self, key: &Key<'_>, version: Version) -> Result<(), Failure> {
+        let request = restore_request(key, version, self.replace);
         let request: Vec<_> = request.iter().map(Vec::as_slice).collect();
         self.queue(&request, about(key))
     }
@@ -177,12 +180,12 @@ fn about(key: &Key<'_>) -> String {
     format!("the key \"{}\" in database {}", key.name.escape_ascii(), key.db)
 }
 
-fn restore_request(key: &Key<'_>, replace: bool) -> Vec<Vec<u8>> {
+fn restore_request(key: &Key<'_>, version: Version, replace: bool) -> Vec<Vec<u8>> {
     let About { deadline_ms, access } = key.about;
     // 0 means no deadline; one that has come long ago is as good as any other in the past.
     let deadline_ms = deadline_ms.map_or(0, |deadline_ms| deadline_ms.max(1));
     let mut request = vec![b"RESTORE".to_vec(), key.name.to_vec()];
-    request.extend([deadline_ms.to_string().into_bytes(), dump(&key.value), b"ABSTTL".to_vec()]);
+    request.extend([deadline_ms.to_string().into_bytes(), dump(&key.value, version), b"ABSTTL".to_vec()]);
     match access {
         Access::Unsaid => {}
         Access::IdleS(idle_s) => request.extend([b"IDLETIME".to_vec(), idle_s.to_string().into_bytes()]),

@@ -2,7 +2,7 @@
 
 use engine::canonical_int;
 
-use super::format::Encoding;
+use super::format::{Encoding, Version};
 use super::packed::Builder;
 use super::stream;
 use super::value::{Bytes, Field, Value};
@@ -142,7 +142,7 @@ impl Encoder {
             },
             Value::ZSet(members) => self.zset(members, encoding),
             Value::Hash(fields) => self.hash(fields, encoding),
-            Value::Stream(stream) => stream::encode(stream, self),
+            Value::Stream(stream) => stream::encode(stream, encoding, self),
             Value::Module(module) => {
                 self.length(module.name.0);
                 self.raw(&module.body);
@@ -236,11 +236,14 @@ impl stream::Output for Encoder {
 
 /// How `value` is written. All but a hash whose fields have deadlines can be read by every reader of version 11;
 /// such a hash can by Redis 7.4 and later only, for before there was none.
-pub(super) fn encoding_of(value: &Value<'_>) -> Encoding {
+pub(super) fn encoding_of(value: &Value<'_>, version: Version) -> Encoding {
     match value {
         Value::String(_) => Encoding::String,
         Value::List(_) => Encoding::ListQuicklist2,
-        Value::Set(members) => set_encoding(members),
+        Value::Set(members) => match set_encoding(members) {
+            Encoding::SetListpack if version < Version::V11 => Encoding::Set,
+            encoding => encoding,
+        },
         Value::ZSet(members) => {
             let small = members.len() <= PACKED_ELEMENTS_MAX && members.iter().all(|(m, _)| is_small(m));
             if small && !members.is_empty() { Encoding::ZSetListpack } else { Encoding::ZSet2 }
@@ -251,6 +254,7 @@ pub(super) fn encoding_of(value: &Value<'_>) -> Encoding {
             let packed = fields.len() <= PACKED_ELEMENTS_MAX && fields.iter().all(small);
             if packed && !fields.is_empty() { Encoding::HashListpack } else { Encoding::Hash }
         }
+        Value::Stream(_) if version < Version::V11 => Encoding::Stream2,
         Value::Stream(_) => Encoding::Stream3,
         Value::Module(_) => Encoding::Module,
     }

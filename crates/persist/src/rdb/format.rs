@@ -4,8 +4,24 @@
 
 use engine::Kind;
 
-/// The version written: Redis 7.2 and later and every Valkey read it.
-pub const VERSION: u16 = 11;
+/// The version in which data are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u16)]
+pub enum Version {
+    /// Redis 7.0 reads it too. It does not say when a stream's consumer last got something.
+    V10 = 10,
+    /// Redis 7.2 and later and every Valkey read it.
+    #[default]
+    V11 = 11,
+}
+
+impl Version {
+    /// Its number.
+    pub fn number(self) -> u16 {
+        self as u16
+    }
+}
+
 /// The last version of Redis's that is read (Redis 7.4 and 8.0).
 pub const REDIS_VERSION_MAX: u16 = 12;
 /// The version of Valkey's own that is read (Valkey 9.0 and 9.1).

@@ -1,7 +1,7 @@
 //! RDB, the format of Redis's snapshots, and of what DUMP gives and RESTORE takes.
 //!
 //! [`Reader`] reads every version and encoding that Redis up to 8.0 and Valkey up to 9.1 write; [`Writer`] writes version
-//! 11, which all of them read since Redis 7.2. A file is:
+//! 11, which all of them read since Redis 7.2, or version 10 for Redis 7.0. A file is:
 //!
 //! | bytes | content |
 //! | --- | --- |
@@ -39,7 +39,7 @@ mod writer;
 pub use check::{Report, Tally, check, mend};
 pub use engine::Access;
 pub use error::{Error, Fault};
-pub use format::{Dialect, Encoding, REDIS_VERSION_MAX, VALKEY_VERSION, VERSION};
+pub use format::{Dialect, Encoding, REDIS_VERSION_MAX, VALKEY_VERSION, Version};
 pub(crate) use load::add;
 pub use load::{LoadOptions, Loaded, Progress, load};
 pub use module::ModuleName;

@@ -5,7 +5,7 @@ use engine::Str;
 
 use super::encode::{Encoder, encoding_of};
 use super::error::Error;
-use super::format::{Dialect, Encoding, VERSION};
+use super::format::{Dialect, Encoding, Version};
 use super::reader::Raw;
 use super::value::Value;
 use crate::crc64::crc64;
@@ -25,24 +25,24 @@ pub enum PayloadError {
 }
 
 /// The payload of `value`.
-pub fn dump(value: &Value<'_>) -> Vec<u8> {
-    let encoding = encoding_of(value);
-    payload(encoding, |encoder| encoder.value(value, encoding))
+pub fn dump(value: &Value<'_>, version: Version) -> Vec<u8> {
+    let encoding = encoding_of(value, version);
+    payload(version, encoding, |encoder| encoder.value(value, encoding))
 }
 
 /// The payload of a string.
-pub fn dump_string(value: Str<'_>) -> Vec<u8> {
-    payload(Encoding::String, |encoder| match value {
+pub fn dump_string(value: Str<'_>, version: Version) -> Vec<u8> {
+    payload(version, Encoding::String, |encoder| match value {
         Str::Int(n) => encoder.int(n),
         Str::Bytes(bytes) => encoder.string(bytes),
     })
 }
 
-fn payload(encoding: Encoding, write: impl FnOnce(&mut Encoder)) -> Vec<u8> {
+fn payload(version: Version, encoding: Encoding, write: impl FnOnce(&mut Encoder)) -> Vec<u8> {
     let mut encoder = Encoder::new(true);
     encoder.byte(encoding.byte());
     write(&mut encoder);
-    encoder.raw(&VERSION.to_le_bytes());
+    encoder.raw(&version.number().to_le_bytes());
     let mut payload = encoder.bytes;
     let crc = crc64(&payload);
     payload.extend(crc.to_le_bytes());

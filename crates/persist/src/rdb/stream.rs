@@ -146,7 +146,7 @@ pub(super) trait Output {
 }
 
 /// Writes `stream` in the encoding of Redis 7.2.
-pub(super) fn encode(stream: &Stream<'_>, out: &mut impl Output) {
+pub(super) fn encode(stream: &Stream<'_>, encoding: Encoding, out: &mut impl Output) {
     out.length(stream.entries.nodes().len() as u64);
     for (id, run) in stream.entries.nodes() {
         out.string(&bytes_of_id(*id));
@@ -159,10 +159,10 @@ pub(super) fn encode(stream: &Stream<'_>, out: &mut impl Output) {
     }
     out.length(stream.entries_added);
     out.length(stream.groups.len() as u64);
-    stream.groups.iter().for_each(|group| encode_group(group, out));
+    stream.groups.iter().for_each(|group| encode_group(group, encoding, out));
 }
 
-fn encode_group(group: &StreamGroup<'_>, out: &mut impl Output) {
+fn encode_group(group: &StreamGroup<'_>, encoding: Encoding, out: &mut impl Output) {
     out.string(&group.name);
     out.length(group.last_id.ms);
     out.length(group.last_id.seq);
@@ -177,7 +177,9 @@ fn encode_group(group: &StreamGroup<'_>, out: &mut impl Output) {
     for (number, consumer) in group.consumers.iter().enumerate() {
         out.string(&consumer.name);
         out.raw(&consumer.seen_ms.to_le_bytes());
-        out.raw(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
+        if encoding == Encoding::Stream3 {
+            out.raw(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
+        }
         let own = || group.pending.iter().filter(|entry| entry.consumer == number);
         out.length(own().count() as u64);
         own().for_each(|entry| out.raw(&bytes_of_id(entry.id)));

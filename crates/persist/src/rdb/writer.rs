@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use engine::{Access, AccessPolicy, Head, Record, Str};
 
 use super::encode::{Encoder, encoding_of};
-use super::format::{Encoding, VERSION, opcode};
+use super::format::{Encoding, Version, opcode};
 use super::value::Value;
 use crate::crc64::Crc64;
 
@@ -19,6 +19,8 @@ pub struct Options {
     pub compression: bool,
     /// Whether the file ends with its checksum; otherwise with 0 (`rdbchecksum`).
     pub checksum: bool,
+    /// The version of the format.
+    pub version: Version,
 }
 
 /// What stands before a key about it.
@@ -36,6 +38,7 @@ pub struct Writer<W> {
     out: W,
     encoder: Encoder,
     crc: Option<Crc64>,
+    version: Version,
     written: u64,
     /// The database of what comes next.
     db: Option<u32>,
@@ -47,9 +50,9 @@ impl<W: Write> Writer<W> {
     /// Begins a file.
     pub fn new(out: W, options: Options) -> Writer<W> {
         let mut encoder = Encoder::new(options.compression);
-        encoder.raw(format!("REDIS{VERSION:04}").as_bytes());
+        encoder.raw(format!("REDIS{:04}", options.version.number()).as_bytes());
         let crc = options.checksum.then(Crc64::new);
-        Writer { out, encoder, crc, written: 0, db: None, long_left: 0 }
+        Writer { out, encoder, crc, version: options.version, written: 0, db: None, long_left: 0 }
     }
 
     /// Bytes written so far, those included that are still gathered.
@@ -161,7 +164,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As writing gives them.
     pub fn value(&mut self, key: &[u8], about: About, value: &Value<'_>) -> io::Result<()> {
-        let encoding = encoding_of(value);
+        let encoding = encoding_of(value, self.version);
         self.key(key, about, encoding);
         self.encoder.value(value, encoding);
         self.gathered()

@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 
 use commands::Shutdown;
 use engine::AccessPolicy;
+use persist::rdb::Version;
 
 use super::table::{Directive, table};
 use super::value::{BufferLimit, Value};
@@ -154,6 +155,8 @@ settings! {
     save: Vec<SavePoint> = "save",
     /// Writes are refused after a snapshot failed.
     stop_writes_on_bgsave_error: bool = "stop-writes-on-bgsave-error",
+    /// Version of snapshots and of what DUMP gives.
+    rdb_version: Version = "rdb-version",
     /// Strings in snapshots are compressed.
     rdbcompression: bool = "rdbcompression",
     /// Snapshots end with a checksum.
@@ -439,6 +442,7 @@ mod tests {
             "enable-debug-command",
             "supervised",
             "snapshot-format",
+            "rdb-version",
             "appendfsync",
         ] {
             let super::super::value::Kind::Word(words) = find(name.as_bytes()).unwrap().kind else {

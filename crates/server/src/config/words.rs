@@ -1,5 +1,7 @@
 //! Directives whose values are words of a list: an enum each.
 
+use persist::rdb::Version;
+
 use super::settings::{Field, mismatch};
 use super::value::Value;
 
@@ -128,6 +130,7 @@ macro_rules! words {
 words! {
     Supervised { "no" => No, "upstart" => No, "systemd" => Systemd, "auto" => Auto }
     Allowed { "no" => No, "yes" => Yes, "local" => Local }
+    Version { "10" => V10, "11" => V11 }
     SnapshotFormat { "rdb" => Rdb, "json" => Json }
     AppendFsync { "everysec" => EverySec, "always" => Always, "no" => No }
     LogLevel {

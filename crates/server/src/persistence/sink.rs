@@ -38,8 +38,11 @@ impl<W: Write> Sink<W> {
         } else if purpose == Purpose::Snapshot(SnapshotFormat::Json) {
             Form::Json(json::Writer::new(BufWriter::with_capacity(BUFFER_BYTES, out))?)
         } else {
-            let options =
-                rdb::Options { compression: settings.rdbcompression, checksum: settings.rdbchecksum };
+            let options = rdb::Options {
+                compression: settings.rdbcompression,
+                checksum: settings.rdbchecksum,
+                version: settings.rdb_version,
+            };
             let mut writer = Writer::new(out, options);
             let base = matches!(purpose, Purpose::LogBase(_));
             writer.preamble(REDIS_VERSION, now_ms / 1000, usage::allocated_bytes(), base)?;

@@ -19,7 +19,7 @@ use std::process::Command;
 
 use engine::Str;
 use persist::rdb::{
-    self, About, Access, Item, Options, Reader, ReaderOptions, Value, Writer,
+    self, About, Access, Item, Options, Reader, ReaderOptions, Value, Version, Writer,
     samples::{values, volatile_hash},
 };
 use testkit::{Request, Spawned, Target, now_ms};
@@ -139,7 +139,7 @@ fn a_server_takes_what_we_dump() {
     }
     let volatile = fields_expire_as_in_redis(&mut *connection).then(|| ("volatile hash", volatile_hash()));
     for (name, value) in values().into_iter().chain(volatile) {
-        let payload = rdb::dump(&value);
+        let payload = rdb::dump(&value, Version::V11);
         let restore = Request::new([b"RESTORE".as_slice(), name.as_bytes(), b"0", &payload]);
         assert_eq!(connection.call(&restore).as_error(), None, "{name}");
         assert_eq!(told::told(&mut *connection, name.as_bytes()), told::ordered(value), "{name}");
@@ -148,7 +148,7 @@ fn a_server_takes_what_we_dump() {
 
 /// Writes a file of all samples, once with and once without compression.
 fn write(path: &Path, compression: bool) {
-    let options = Options { compression, checksum: true };
+    let options = Options { compression, checksum: true, version: Version::V11 };
     let mut writer = Writer::new(File::create(path).unwrap(), options);
     writer.preamble("7.2.4", now_ms() / 1000, 1 << 20, false).unwrap();
     writer.function(b"#!lua name=lib\nredis.register_function('f', function() return 1 end)").unwrap();

@@ -3,12 +3,13 @@
 use engine::Str;
 
 use crate::rdb::samples::values;
-use crate::rdb::{About, Access, Fault, Options, Report, Writer, check, mend};
+use crate::rdb::{About, Access, Fault, Options, Report, Version, Writer, check, mend};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
 fn file() -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new(), Options { compression: true, checksum: true });
+    let mut writer =
+        Writer::new(Vec::new(), Options { compression: true, checksum: true, version: Version::V11 });
     writer.preamble("7.2.4", 1, 2, false).unwrap();
     for db in [0, 2] {
         writer.select(db).unwrap();

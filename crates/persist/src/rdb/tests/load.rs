@@ -3,7 +3,8 @@
 use engine::{Access, AccessPolicy, Db, Held, Options as StoreOptions, Store, Str, Turn};
 
 use crate::rdb::{
-    About, Error, Fault, Item, LoadOptions, Loaded, Options, Reader, ReaderOptions, Value, Writer, load,
+    About, Error, Fault, Item, LoadOptions, Loaded, Options, Reader, ReaderOptions, Value, Version, Writer,
+    load,
 };
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -20,7 +21,8 @@ fn store() -> Store {
 }
 
 fn written(write: impl FnOnce(&mut Writer<Vec<u8>>)) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new(), Options { compression: true, checksum: true });
+    let mut writer =
+        Writer::new(Vec::new(), Options { compression: true, checksum: true, version: Version::V11 });
     write(&mut writer);
     writer.finish().unwrap().0
 }

@@ -7,7 +7,7 @@ use engine::Str;
 use crate::crc64::crc64;
 use crate::rdb::samples::{values, volatile_hash};
 use crate::rdb::{
-    About, Access, Fault, Item, Options, PayloadError, Reader, ReaderOptions, Value, Writer, dump,
+    About, Access, Fault, Item, Options, PayloadError, Reader, ReaderOptions, Value, Version, Writer, dump,
     dump_string, restore,
 };
 
@@ -74,16 +74,34 @@ fn check(bytes: &[u8]) {
 #[test]
 fn a_file_of_every_type_comes_back() {
     for compression in [false, true] {
-        check(&file(Options { compression, checksum: true }));
+        check(&file(Options { compression, checksum: true, version: Version::V11 }));
     }
-    let unchecked = file(Options { compression: true, checksum: false });
+    let unchecked = file(Options { compression: true, checksum: false, version: Version::V11 });
     assert_eq!(unchecked[unchecked.len() - 8..], [0; 8]);
     check(&unchecked);
 }
 
 #[test]
+fn version_10_has_nothing_that_redis_7_0_lacks() {
+    let bytes = file(Options { compression: true, checksum: true, version: Version::V10 });
+    let mut reader = Reader::new(bytes.as_slice(), ReaderOptions { checksum: true }).unwrap();
+    assert_eq!(reader.version(), 10);
+    let mut names = Vec::new();
+    while let Some(item) = reader.next().unwrap() {
+        let Item::Key(record) = item else { continue };
+        record.value.decode().unwrap();
+        names.push(record.value.encoding.name());
+    }
+    assert!(names.contains(&"stream-v2") && names.contains(&"set-hashtable"), "{names:?}");
+    assert!(!names.contains(&"stream-v3") && !names.contains(&"set-listpack"), "{names:?}");
+    let payload = dump_string(Str::Int(7), Version::V10);
+    assert_eq!(payload[2..4], [7, 10]);
+    assert_eq!(restore(&payload).unwrap(), Value::String(b"7".into()));
+}
+
+#[test]
 fn what_follows_the_end_is_given_back() {
-    let mut bytes = file(Options { compression: true, checksum: true });
+    let mut bytes = file(Options { compression: true, checksum: true, version: Version::V11 });
     bytes.extend(b"*1\r\n$4\r\nPING\r\n");
     let mut reader = Reader::new(bytes.as_slice(), ReaderOptions { checksum: true }).unwrap();
     while reader.next().unwrap().is_some() {}
@@ -94,7 +112,7 @@ fn what_follows_the_end_is_given_back() {
 
 #[test]
 fn a_file_cut_anywhere_is_short_and_a_flipped_bit_is_found() {
-    let bytes = file(Options { compression: true, checksum: true });
+    let bytes = file(Options { compression: true, checksum: true, version: Version::V11 });
     let read = |bytes: &[u8]| {
         let mut reader = Reader::new(bytes, ReaderOptions { checksum: true })?;
         while reader.next()?.is_some() {}
@@ -118,10 +136,10 @@ fn a_file_cut_anywhere_is_short_and_a_flipped_bit_is_found() {
 #[test]
 fn payloads_come_back() {
     for (name, value) in values().into_iter().chain([("volatile hash", volatile_hash())]) {
-        let payload = dump(&value);
+        let payload = dump(&value, Version::V11);
         assert_eq!(ordered(restore(&payload).unwrap()), ordered(value), "{name}");
     }
-    assert_eq!(restore(&dump_string(Str::Int(-5))).unwrap(), Value::String(b"-5".into()));
+    assert_eq!(restore(&dump_string(Str::Int(-5), Version::V11)).unwrap(), Value::String(b"-5".into()));
 }
 
 #[test]
@@ -133,13 +151,13 @@ fn payloads_of_redis_are_read_and_ours_are_the_same() {
         b"\x00\xc0\x01\x50\x00\xe9\x52\x2e\x27\x4f\x53\x76\x08",
     ];
     dumped.iter().for_each(|payload| assert_eq!(restore(payload).unwrap(), Value::String(b"1".into())));
-    let ours = dump_string(Str::Int(1));
+    let ours = dump_string(Str::Int(1), Version::V11);
     assert_eq!(ours[..5], *b"\x00\xc0\x01\x0b\x00");
 }
 
 #[test]
 fn bad_payloads_are_refused() {
-    let payload = dump_string(Str::Bytes(b"some text"));
+    let payload = dump_string(Str::Bytes(b"some text"), Version::V11);
     for cut in 0..payload.len() {
         assert!(matches!(restore(&payload[..cut]), Err(PayloadError::Footer)), "cut at {cut}");
     }

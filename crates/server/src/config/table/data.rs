@@ -65,6 +65,7 @@ pub(super) static ROWS: &[Directive] = &[
     live("snapshot-format", Word(&["rdb", "json"]), "rdb", "Form of the snapshot: json is for people, in dbfilename with the extension json, and written soon after each change.").guarded(),
     live("save", Save, "3600 1 300 100 60 10000", "Pairs of seconds and changes after which a snapshot is written."),
     live("stop-writes-on-bgsave-error", Bool, "yes", "Whether writes are refused after a snapshot failed."),
+    live("rdb-version", Word(&["11", "10"]), "11", "Version of snapshots and of what DUMP gives: Redis 7.0 reads 10, not 11."),
     live("rdbcompression", Bool, "yes", "Whether strings in snapshots are compressed."),
     at_start("rdbchecksum", Bool, "yes", "Whether snapshots end with a checksum."),
     live("rdb-save-incremental-fsync", Bool, "yes", "Whether a snapshot is synced in steps."),
