@@ -13,7 +13,7 @@ use persist::rdb::{self, About, LoadOptions, Reader, ReaderOptions, Writer, load
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn write(path: &str, keys: u64) -> std::io::Result<()> {
-    let options = rdb::Options { compression: true, checksum: true };
+    let options = rdb::Options { compression: true, checksum: true, version: rdb::Version::V11 };
     let start = Instant::now();
     let mut writer = Writer::new(File::create(path)?, options);
     writer.preamble("7.2.4", 0, 0, false)?;
