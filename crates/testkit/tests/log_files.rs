@@ -245,6 +245,34 @@ fn its_tool_and_server_take_our_log_and_we_take_it_back() {
 
 #[test]
 #[ignore = "needs a redis-server, named by EBBTIDE_ORACLE"]
+fn what_it_wrote_behind_a_torn_batch_of_ours_is_never_cut_off() {
+    let folder = Folder::new();
+    let place = folder.place();
+    let (log, _) = write_log(&place);
+    drop(log);
+    let tail = place.part(recovered(&place).0.manifest.incrs.last().unwrap());
+    let bytes = fs::read(&tail).unwrap();
+    fs::write(&tail, &bytes[..bytes.len() - 5]).unwrap();
+
+    let server = folder.server(&["--aof-load-truncated", "yes"]);
+    let mut connection = server.connect().unwrap();
+    fill(&mut connection, 0);
+    let theirs = contents(&mut connection);
+    drop((server, connection));
+    let bytes = fs::read(&tail).unwrap();
+    let options = RecoveryOptions { load_truncated: true };
+    let error = recover(&disk(), &place, options, &mut Store::new()).unwrap_err();
+    assert!(error.file == tail && error.to_string().contains("BGREWRITEAOF"), "{error}");
+    assert_eq!(fs::read(&tail).unwrap(), bytes);
+
+    let server = folder.server(&[]);
+    rewrite(&mut server.connect().unwrap());
+    drop(server);
+    assert_same(&recovered(&place).1, &theirs);
+}
+
+#[test]
+#[ignore = "needs a redis-server, named by EBBTIDE_ORACLE"]
 fn its_tool_cuts_our_log_at_a_moment_where_we_do() {
     let folders = [Folder::new(), Folder::new()];
     for folder in &folders {

@@ -193,7 +193,7 @@ impl AppendLog {
         Sizes { current_bytes: self.closed_bytes + tail, base_bytes: self.base_bytes }
     }
 
-    /// Adds effects in the database `db`: one or more requests. Those of a transaction, with their MULTI and EXEC,
+    /// Adds effects in the database `db`: one or more requests, none of them a SELECT. Those of a transaction, with their MULTI and EXEC,
     /// come before the next [`AppendLog::write`]: a batch is replayed whole or not at all.
     pub fn append(&mut self, db: u32, effects: &[u8]) {
         let Some(tail) = &mut self.tail else { return };
@@ -201,7 +201,8 @@ impl AppendLog {
             self.db = Some(db);
             let mut digits = itoa::Buffer::new();
             let digits = digits.format(db);
-            tail.append(format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{digits}\r\n", digits.len()).as_bytes());
+            // In small letters, which Redis never uses: so it shows who has written a request.
+            tail.append(format!("*2\r\n$6\r\nselect\r\n${}\r\n{digits}\r\n", digits.len()).as_bytes());
         }
         tail.append(effects);
     }
@@ -395,9 +396,10 @@ impl AppendLog {
 /// then need not be on the disk, and a sync that succeeds now does not change that, unless it is written again. It is
 /// not cut off first: it may be on the disk, and promised.
 fn rewrite_in_place(file: &mut dyn StoredFile, range: Range<u64>) -> io::Result<()> {
-    let (mut at, mut bytes) = (range.start, vec![0; REWRITE_BYTES]);
+    let len = REWRITE_BYTES.min((range.end - range.start) as usize);
+    let (mut at, mut bytes) = (range.start, vec![0; len]);
     while at < range.end {
-        let wanted = REWRITE_BYTES.min((range.end - at) as usize);
+        let wanted = len.min((range.end - at) as usize);
         let read = file.read_full_at(&mut bytes[..wanted], at)?;
         let written = file.write_at(&bytes[..read], at)?;
         if written == 0 {

@@ -14,6 +14,8 @@ pub(super) enum Word {
     Multi,
     /// It ends one.
     Exec,
+    /// It is a SELECT as Redis writes it, in capitals.
+    Select,
     /// It is something else.
     Other,
 }
@@ -62,13 +64,26 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, &'static str> {
 }
 
 fn word_of(name: &[u8]) -> Word {
-    if name.eq_ignore_ascii_case(b"multi") {
+    if name == b"SELECT" {
+        Word::Select
+    } else if name.eq_ignore_ascii_case(b"multi") {
         Word::Multi
     } else if name.eq_ignore_ascii_case(b"exec") {
         Word::Exec
     } else {
         Word::Other
     }
+}
+
+/// Whether Redis selects a database among these requests, which are whole.
+pub(super) fn select_in(mut requests: &[u8]) -> bool {
+    while let Ok(Read::Whole(len, word)) = read(requests) {
+        if word == Word::Select {
+            return true;
+        }
+        requests = &requests[len..];
+    }
+    false
 }
 
 /// Reads a line with a number: the number and the line's length. Nothing: bytes are missing.
@@ -115,6 +130,8 @@ mod tests {
     fn transactions_are_told() {
         assert_eq!(read(b"*1\r\n$5\r\nMULTI\r\n"), Ok(Read::Whole(15, Word::Multi)));
         assert_eq!(read(b"*1\r\n$4\r\nexec\r\n"), Ok(Read::Whole(14, Word::Exec)));
+        assert_eq!(read(b"*1\r\n$6\r\nSELECT\r\n"), Ok(Read::Whole(16, Word::Select)));
+        assert_eq!(read(b"*1\r\n$6\r\nselect\r\n"), Ok(Read::Whole(16, Word::Other)));
         assert_eq!(read(b"*2\r\n$1\r\nx\r\n$4\r\nexec\r\n"), Ok(Read::Whole(21, Word::Other)));
     }
 

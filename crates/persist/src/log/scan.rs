@@ -3,7 +3,8 @@
 //! A file that begins with our mark is batch after batch, and what follows the last one was written by Redis. Where a
 //! batch should be and none is, there are two explanations. It was not synced when the machine went down: then it
 //! was never promised, and neither was what follows. Or it was synced and is damaged since: then a later batch may
-//! say so, for each says up to where the file was synced when it was written. Such a file is refused.
+//! say so, for each says up to where the file was synced when it was written. Such a file is refused. So is one where
+//! Redis cut a batch short, as it does with a torn tail, and went on behind it: what it wrote was promised too.
 
 use std::io;
 
@@ -14,7 +15,7 @@ use super::batch::{
     FRONT_BYTES_MAX, HEADER_BYTES, HEADER_START, Header, Line, TIMESTAMP_BYTES_MAX, TIMESTAMP_START,
     timestamp,
 };
-use super::request::{Read, Word, read};
+use super::request::{self, Read, Word, read};
 use crate::storage::StoredFile;
 
 /// How many bytes are read at once.
@@ -102,6 +103,8 @@ pub(super) struct Scanner<'f> {
     offset: u64,
     /// Whether requests came that no batch covers.
     has_requests: bool,
+    /// Batches are read as Redis reads them: their fronts are skipped.
+    as_redis: bool,
     /// How many bytes of the file were taken out between `start` and `end`.
     taken_out: u64,
 }
@@ -122,6 +125,7 @@ impl<'f> Scanner<'f> {
             end: 0,
             offset,
             has_requests: false,
+            as_redis: false,
             taken_out: 0,
         })
     }
@@ -230,6 +234,11 @@ impl<'f> Scanner<'f> {
 
     /// There is no good batch here: the end, and whether a crash explains it.
     fn bad<'b>(&self, what: &'static str) -> io::Result<Piece<'b>> {
+        if self.is_followed_by_another()? {
+            let what = "a batch is cut short, and another server went on behind it: start that one and have it \
+                rewrite its log (BGREWRITEAOF)";
+            return Ok(self.end_here(Some(Fault { torn: false, what })));
+        }
         let torn = !self.was_synced()?;
         Ok(self.end_here(Some(Fault { torn, what })))
     }
@@ -242,7 +251,7 @@ impl<'f> Scanner<'f> {
             let rest = &self.buf[self.start + at..self.end];
             let fault = match rest.first() {
                 Some(b'#') if whole > 0 => return Ok(self.requests(whole)),
-                Some(b'#') => match annotation(rest) {
+                Some(b'#') => match annotation(rest, self.as_redis) {
                     Ok(Some((_, len))) if in_multi => {
                         self.take_out(at, len);
                         continue;
@@ -313,10 +322,24 @@ impl<'f> Scanner<'f> {
         }
     }
 
+    /// Whether Redis went on behind a batch that is no longer whole: wherever it begins, it selects a database first,
+    /// and it does so in capitals.
+    fn is_followed_by_another(&self) -> io::Result<bool> {
+        let mut rest = Scanner::new(self.file, self.offset)?;
+        (rest.kind, rest.as_redis) = (Kind::Foreign, true);
+        loop {
+            match rest.next()? {
+                Piece::Requests { bytes, .. } if request::select_in(bytes) => return Ok(true),
+                Piece::End(_) => return Ok(false),
+                _ => {}
+            }
+        }
+    }
+
     /// Whether a good batch further on says that what is here was synced.
     fn was_synced(&self) -> io::Result<bool> {
         let finder = Finder::new(HEADER_START);
-        let (mut buf, mut at) = (vec![0; READ_BYTES], self.offset + 1);
+        let (mut buf, mut at) = (vec![0; self.read_bytes()], self.offset + 1);
         // Headers that somebody made up must not cost more than reading the file a few times.
         let mut budget = self.file_len.saturating_mul(8);
         while at < self.file_len {
@@ -341,6 +364,11 @@ impl<'f> Scanner<'f> {
             at += (read - (HEADER_BYTES - 1) - back) as u64;
         }
         Ok(false)
+    }
+
+    /// How many bytes are read at once in searching: enough for a front and what is before it, however short the file.
+    fn read_bytes(&self) -> usize {
+        READ_BYTES.min(self.file_len as usize + 2 * FRONT_BYTES_MAX)
     }
 
     /// Whether the batch fits its checksum whose header is at `offset`, with a timestamp's line before it or without.
@@ -377,9 +405,9 @@ fn timestamp_before(bytes: &[u8]) -> &[u8] {
 /// A timestamp, if it is one, and its length in bytes.
 type Annotation = (Option<i64>, usize);
 
-/// Reads a line that begins with `#`: nothing while it does not end.
-fn annotation(bytes: &[u8]) -> Result<Option<Annotation>, &'static str> {
-    if bytes.starts_with(HEADER_START) {
+/// Reads a line that begins with `#`: nothing while it does not end. To Redis, a batch's header is one like others.
+fn annotation(bytes: &[u8], as_redis: bool) -> Result<Option<Annotation>, &'static str> {
+    if bytes.starts_with(HEADER_START) && !as_redis {
         return Err("a batch stands behind something else");
     }
     match memchr(b'\n', &bytes[..bytes.len().min(ANNOTATION_BYTES_MAX)]) {

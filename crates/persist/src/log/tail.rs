@@ -107,9 +107,10 @@ impl Tail {
     /// Adds requests.
     pub(super) fn append(&mut self, requests: &[u8]) {
         let waiting = self.pending.len() + (self.end() - self.written) as usize;
-        if self.lost || waiting > PENDING_BYTES_MAX {
+        if waiting > PENDING_BYTES_MAX {
             self.lose();
-        } else {
+        }
+        if !self.lost {
             self.pending.extend_from_slice(requests);
         }
     }

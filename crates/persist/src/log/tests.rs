@@ -50,7 +50,7 @@ const OPTIONS: LogOptions = LogOptions { timestamps: false, keeps: true };
 const LENIENT: RecoveryOptions = RecoveryOptions { load_truncated: true };
 const STRICT: RecoveryOptions = RecoveryOptions { load_truncated: false };
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
-const SELECT_0: &str = "*2 $6 SELECT $1 0";
+const SELECT_0: &str = "*2 $6 select $1 0";
 
 impl Bench {
     fn new() -> Bench {
@@ -118,7 +118,7 @@ fn what_was_appended_comes_back_batch_by_batch() {
     drop(log);
     let ping = "*1 $4 PING";
     let (recovered, heard) = bench.recover(STRICT).unwrap();
-    assert_eq!(heard, [format!("{SELECT_0} {ping} {ping}"), format!("*2 $6 SELECT $1 9 {ping}")]);
+    assert_eq!(heard, [format!("{SELECT_0} {ping} {ping}"), format!("*2 $6 select $1 9 {ping}")]);
     assert!(recovered.found && recovered.notes.is_empty());
     let mut log = bench.resume();
     log.append(9, PING);
@@ -408,4 +408,23 @@ fn a_flipped_bit_is_found_and_nothing_behind_it_is_replayed() {
         let torn = recover(&bench.disk, &bench.place, LENIENT, &mut Heard::default());
         assert_eq!(torn.is_ok(), bit as u64 / 8 >= mark, "bit {bit}: {error}");
     }
+}
+
+#[test]
+fn a_batch_that_redis_cut_short_and_went_on_behind_is_refused() {
+    let bench = Bench::new();
+    let mut log = bench.resume();
+    (0..3).for_each(|_| log.append(0, SET));
+    save(&mut log);
+    drop(log);
+    let path = bench.file("appendonly.aof.1.incr.aof");
+    let good = fs::read(&path).unwrap();
+    let cut = &good[..good.len() - SET.len()];
+    let theirs = [b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n", PING].concat();
+    fs::write(&path, [cut, &theirs].concat()).unwrap();
+    let error = bench.recover(LENIENT).unwrap_err();
+    assert!(error.offset == Some(49) && error.what.contains("BGREWRITEAOF"), "{error}");
+    // Without a sign of Redis it is a tail as a crash leaves it.
+    fs::write(&path, [cut, PING].concat()).unwrap();
+    assert_eq!(bench.recover(LENIENT).unwrap().0.notes.len(), 1);
 }

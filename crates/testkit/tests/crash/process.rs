@@ -95,7 +95,7 @@ impl Replay for Replayed {
             let len = read.ok().flatten().ok_or(refused("no request"))?;
             let args = Args::new(&requests[at..], &spans);
             match args.at(0) {
-                b"SELECT" => self.db = u32::from(args.at(1)[0] - b'0'),
+                b"select" => self.db = u32::from(args.at(1)[0] - b'0'),
                 b"SET" => {
                     self.last += 1;
                     let expected = effect(self.last);
