@@ -146,7 +146,11 @@ fn read(
 
 fn key(record: &Record<'_>, db: u64, now_ms: i64, report: &mut Report) -> Result<(), Error> {
     let encoding = record.value.encoding.name();
-    record.value.decode().map_err(|error| error.of_value(&record.key, encoding))?;
+    let told = |error: Error| error.of_value(&record.key, encoding);
+    if record.value.decode().map_err(told)?.has_duplicates() {
+        let fault = Fault::Corrupt("an element comes twice");
+        return Err(told(Error { offset: record.value.offset, fault }));
+    }
     report.total.add(record);
     report.databases.entry(db).or_default().add(record);
     report.encodings.entry(encoding).or_default().add(record);

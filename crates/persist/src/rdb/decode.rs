@@ -83,7 +83,13 @@ fn quicklist<'a>(input: &mut Slice<'a>, encoding: Encoding) -> Result<Vec<Bytes<
         let part = match encoding {
             Encoding::ListQuicklist => unpack(input, Form::Ziplist)?,
             _ => match input.length()? {
-                PLAIN => vec![input.string()?],
+                PLAIN => {
+                    let item = input.string()?;
+                    if item.is_empty() {
+                        return Err(input.corrupt("a node of a list is empty"));
+                    }
+                    vec![item]
+                }
                 PACKED => unpack(input, Form::Listpack)?,
                 _ => return Err(input.corrupt("a node of a list is neither plain nor packed")),
             },

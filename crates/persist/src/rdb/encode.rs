@@ -280,7 +280,6 @@ fn set_encoding(members: &[Bytes<'_>]) -> Encoding {
 fn intset(members: &[Bytes<'_>]) -> Vec<u8> {
     let mut ints: Vec<i64> = members.iter().filter_map(|member| canonical_int(member)).collect();
     ints.sort_unstable();
-    ints.dedup();
     let width = if ints.iter().all(|n| i16::try_from(*n).is_ok()) {
         2
     } else if ints.iter().all(|n| i32::try_from(*n).is_ok()) {

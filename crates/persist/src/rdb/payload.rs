@@ -19,7 +19,7 @@ pub enum PayloadError {
     /// It is of a version that is not known, or its bytes are not those that were written.
     #[error("DUMP payload version or checksum are wrong")]
     Footer,
-    /// The value is broken, or a collection without elements.
+    /// The value is broken, or a collection without elements or with one that comes twice.
     #[error("Bad data format")]
     Value,
 }
@@ -65,5 +65,5 @@ pub fn restore(payload: &[u8]) -> Result<Value<'_>, PayloadError> {
     let (byte, bytes) = body.split_first().ok_or(PayloadError::Value)?;
     let encoding = Encoding::of_byte(*byte, dialect).ok_or(PayloadError::Value)?;
     let value = Raw { encoding, bytes, offset: 1 }.decode().map_err(|_: Error| PayloadError::Value)?;
-    if value.is_empty() { Err(PayloadError::Value) } else { Ok(value) }
+    if value.is_empty() || value.has_duplicates() { Err(PayloadError::Value) } else { Ok(value) }
 }

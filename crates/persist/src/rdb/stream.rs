@@ -4,7 +4,7 @@ use super::decode::repeat;
 use super::error::{Error, Fault};
 use super::format::Encoding;
 use super::input::{Input, Slice};
-use super::value::{Stream, StreamConsumer, StreamGroup, StreamId, StreamPending};
+use super::value::{Stream, StreamConsumer, StreamGroup, StreamId, StreamPending, is_twice};
 
 pub(super) fn decode<'a>(input: &mut Slice<'a>, encoding: Encoding) -> Result<Stream<'a>, Error> {
     let mut stream = Stream::default();
@@ -36,6 +36,9 @@ pub(super) fn decode<'a>(input: &mut Slice<'a>, encoding: Encoding) -> Result<St
         });
     }
     let groups = repeat(input, |input| decode_group(input, encoding, &stream))?;
+    if is_twice(groups.iter().map(|group| &group.name)) {
+        return Err(input.corrupt("a group comes twice"));
+    }
     stream.groups = groups;
     Ok(stream)
 }
@@ -80,6 +83,9 @@ fn decode_group<'a>(
         number += 1;
         Ok(consumer)
     })?;
+    if is_twice(consumers.iter().map(|consumer| &consumer.name)) {
+        return Err(input.corrupt("a consumer of a group comes twice"));
+    }
     if pending.iter().any(|entry| entry.consumer == usize::MAX) {
         return Err(input.corrupt("a pending entry of a group is no consumer's"));
     }

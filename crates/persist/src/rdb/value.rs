@@ -1,6 +1,7 @@
 //! Values of every type, as they stand in files: by themselves, whatever the store can hold.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use engine::Kind;
 
@@ -52,6 +53,24 @@ impl Value<'_> {
             Value::String(_) | Value::Stream(_) | Value::Module(_) => false,
         }
     }
+}
+
+impl Value<'_> {
+    /// Whether a member or field comes twice, which no store keeps.
+    pub fn has_duplicates(&self) -> bool {
+        match self {
+            Value::Set(members) => is_twice(members.iter()),
+            Value::ZSet(members) => is_twice(members.iter().map(|(member, _)| member)),
+            Value::Hash(fields) => is_twice(fields.iter().map(|field| &field.name)),
+            Value::String(_) | Value::List(_) | Value::Stream(_) | Value::Module(_) => false,
+        }
+    }
+}
+
+/// Whether one of `names` comes twice.
+pub(super) fn is_twice<'n>(mut names: impl Iterator<Item = &'n Bytes<'n>>) -> bool {
+    let mut seen = HashSet::new();
+    names.any(|name| !seen.insert(&**name))
 }
 
 /// A field of a hash.

@@ -170,8 +170,18 @@ fn bad_payloads_are_refused() {
     for version in [0, 13, 79, 81, u16::MAX] {
         assert!(matches!(restore(&signed(b"\x00\x01x", version)), Err(PayloadError::Footer)), "{version}");
     }
-    let bad: [&[u8]; 6] =
-        [b"", b"\x00", b"\x00\x02x", b"\x00\x01xx", b"\x01\x00", b"\x0d\x0b\x0b\0\0\0\x0a\0\0\0\0\0\xff"];
+    // Nothing, cut short, too long, without elements, without elements in a ziplist, with an element twice, with a
+    // field twice.
+    let bad: [&[u8]; 8] = [
+        b"",
+        b"\x00",
+        b"\x00\x02x",
+        b"\x00\x01xx",
+        b"\x01\x00",
+        b"\x0d\x0b\x0b\0\0\0\x0a\0\0\0\0\0\xff",
+        b"\x02\x03\x01a\x01b\x01a",
+        b"\x04\x02\x01a\x01b\x01a\x01c",
+    ];
     bad.iter()
         .for_each(|body| assert!(matches!(restore(&signed(body, 11)), Err(PayloadError::Value)), "{body:?}"));
 }
