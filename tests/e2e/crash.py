@@ -75,7 +75,8 @@ class Client(threading.Thread):
     def held(self, wire):
         """The steps that the server holds; fails when it holds parts of some, or what nobody sent."""
         me = self.number
-        count = int(wire.ask("GET", f"{me}:count") or 0)
+        count = wire.ask("GET", f"{me}:count")
+        count = int(count) if count != b"$-1" else 0
         left, right = wire.ask("MGET", f"{me}:left", f"{me}:right")
         assert left == right, f"MSET of client {me} is there by half: {left} and {right}"
         pair = int(left) + 1 if left != b"$-1" else 0

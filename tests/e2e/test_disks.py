@@ -6,9 +6,11 @@ from here through /proc.
 
 import os
 import resource
+import select
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ EVERYSEC = (*LOG, "--appendfsync", "everysec")
 POLICIES = [pytest.param("everysec"), pytest.param("always", marks=pytest.mark.only_on("ebbtide"))]
 DISK_BYTES = 2 << 20
 MISCONF = b"-MISCONF "
+VANISHED = b"a file of the append log vanished: a rewrite is needed"
 
 
 class SmallDisk:
@@ -76,14 +79,48 @@ def disk(start, tmp_path):
     return lambda *directives: SmallDisk(start, tmp_path / "disk", *directives)
 
 
-def write_until_refused(wire, acknowledged):
-    """Writes keys until the server refuses; the error. What it acknowledged is in `acknowledged` then."""
-    for n in range(len(acknowledged), 100_000):
-        reply = wire.ask("SET", f"key:{n}", dataset.noise(n, 1_000))
-        if reply != b"+OK":
-            return reply
-        acknowledged[b"key:%d" % n] = dataset.noise(n, 1_000)
-    raise AssertionError("the server never refused")
+class Writing:
+    """A client that writes one key after the other, and knows which were acknowledged.
+
+    With `always` the write that meets the failure has run already: its reply is held until the disk is well. Others
+    are refused meanwhile.
+    """
+
+    def __init__(self, server):
+        self.server, self.wire = server, server.wire()
+        self.acknowledged, self.held, self.count = {}, None, 0
+
+    def until_refused(self):
+        """Writes until the server refuses; the error."""
+        for _ in range(100_000):
+            key, value = b"key:%d" % self.count, dataset.noise(self.count, 1_000)
+            self.count += 1
+            self.wire.send(request("SET", key, value))
+            reply = self.reply_or_refusal()
+            if reply is None:
+                self.held = (key, value)
+                with self.server.wire() as other:
+                    return other.ask("SET", "another", "1")
+            if reply != b"+OK":
+                return reply
+            self.acknowledged[key] = value
+        raise AssertionError("the server never refused")
+
+    def reply_or_refusal(self):
+        """The reply; nothing when the disk fails before one comes."""
+        deadline = time.monotonic() + 20
+        while not select.select([self.wire.socket], [], [], 0.05)[0]:
+            if self.server.info()["aof_last_write_status"] == "err":
+                return None
+            assert time.monotonic() < deadline, "no reply, and no failure either"
+        return self.wire.read()
+
+    def settle(self):
+        """Reads the reply that was held, if one was."""
+        if self.held:
+            assert self.wire.read() == b"+OK"
+            self.acknowledged[self.held[0]] = self.held[1]
+            self.held = None
 
 
 def assert_holds(server, acknowledged):
@@ -98,12 +135,12 @@ def test_a_full_disk_and_the_log(kind, disk, start, tmp_path, policy):
     if (kind, policy) == ("oracle", "always"):
         pytest.skip("Redis ends itself when it cannot write with `always`")
     full = disk(*LOG, "--appendfsync", policy)
-    server, acknowledged = full.server, {}
+    server, writing = full.server, Writing(full.server)
     with server.wire() as wire:
         for _ in range(2):
             assert wire.ask("SET", "key", "value") == b"+OK"
             full.fill()
-            error = write_until_refused(wire, acknowledged)
+            error = writing.until_refused()
             assert error == b"-MISCONF Errors writing to the AOF file: No space left on device"
             assert server.info()["aof_last_write_status"] == "err"
             assert wire.ask("GET", "key") == b"value"
@@ -111,6 +148,7 @@ def test_a_full_disk_and_the_log(kind, disk, start, tmp_path, policy):
             assert wire.ask("PING").startswith(MISCONF)
             full.free()
             until(lambda: wire.ask("SET", "key", "again") == b"+OK", "the server writes again")
+            writing.settle()
             assert server.info()["aof_last_write_status"] == "ok"
     if policy == "everysec":
         # What was acknowledged last may be a second behind.
@@ -118,7 +156,8 @@ def test_a_full_disk_and_the_log(kind, disk, start, tmp_path, policy):
             assert wire.ask("BGREWRITEAOF").startswith(b"+Background")
         assert server.rewritten()["aof_last_bgrewrite_status"] == "ok"
     copy = full.crash(tmp_path / "copy")
-    assert_holds(start(*ALWAYS, folder=copy), acknowledged)
+    assert len(writing.acknowledged) > 2
+    assert_holds(start(*ALWAYS, folder=copy), writing.acknowledged)
 
 
 @pytest.mark.parametrize("failing", ["full", "read-only"])
@@ -175,42 +214,49 @@ def test_a_failed_snapshot_leaves_the_last_one(disk, start, tmp_path):
 def test_a_log_that_may_not_grow(start, policy):
     """A limit of the process (RLIMIT_FSIZE) fails in the middle of a write: a part of it comes to the disk."""
     server = start(*LOG, "--appendfsync", policy, restore_signals=False)
-    acknowledged = {}
+    writing = Writing(server)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with server.wire() as wire:
         assert wire.ask("SET", "key", "value") == b"+OK"
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (50_777, hard))
-        assert write_until_refused(wire, acknowledged).startswith(b"-MISCONF Errors writing to the AOF file")
-        assert 10 < len(acknowledged) < 5_000 and wire.ask("GET", "key") == b"value"
+        assert writing.until_refused().startswith(b"-MISCONF Errors writing to the AOF file")
+        assert 10 < len(writing.acknowledged) < 5_000 and wire.ask("GET", "key") == b"value"
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (hard, hard))
         until(lambda: wire.ask("SET", "key", "again") == b"+OK", "the server writes again")
+        writing.settle()
     server.stop()
     server = start(*ALWAYS, folder=server.folder)
-    assert "runcat" not in server.log() and "Cut the last" not in server.log(), "the part that was written is not left in the log"
-    assert_holds(server, {**acknowledged, b"key": b"again"})
+    for word in ("runcat", "Cut the last"):
+        assert word not in server.log(), "the part that was written is not left in the log"
+    assert_holds(server, {**writing.acknowledged, b"key": b"again"})
 
 
 @pytest.mark.only_on("ebbtide")
 @pytest.mark.parametrize("gone", ["folder", "file"])
 @pytest.mark.parametrize("policy", ["everysec", "always"])
 def test_a_log_that_vanished(start, policy, gone):
-    """Redis goes on writing into a file that nobody will find."""
+    """Redis goes on writing into a file that nobody will find. Here a rewrite mends it, which begins by itself."""
     server = start(*LOG, "--appendfsync", policy)
+    folder = server.folder / "appendonlydir"
     with server.wire() as wire:
-        assert wire.ask("SET", "key", "value") == b"+OK"
+        assert wire.ask("SET", "first", "1") == b"+OK"
         if gone == "folder":
-            shutil.rmtree(server.folder / "appendonlydir")
+            shutil.rmtree(folder)
         else:
-            (server.folder / "appendonlydir/appendonly.aof.1.incr.aof").unlink()
+            (folder / "appendonly.aof.1.incr.aof").unlink()
+        replies = []
 
-        def refused():
-            return wire.ask("SET", "key", "not written").startswith(b"-MISCONF Errors writing to the AOF file")
+        def mended():
+            replies.append(wire.ask("SET", "key", len(replies)))
+            info = server.info()
+            assert wire.ask("GET", "first") == b"1"
+            return replies[-1] == b"+OK" and info["aof_rewrites"] != "0" and info["aof_last_write_status"] == "ok"
 
-        until(refused, "the server notices")
-        assert wire.ask("GET", "key") in (b"value", b"not written")
-        # The server begins one itself, as soon as it may.
-        assert b"Background append only file rewriting" in wire.ask("BGREWRITEAOF")
-        until(lambda: wire.ask("SET", "key", "again") == b"+OK", "a rewrite mends it", within_s=30)
-    server.stop()
+        until(mended, "a rewrite mends it", within_s=30)
+        assert set(replies) <= {b"+OK", b"-MISCONF Errors writing to the AOF file: " + VANISHED}
+        assert wire.ask("SET", "last", "1") == b"+OK"
+        # With `always` this is on disk by now.
+        (server.kill if policy == "always" else server.stop)()
     server = start(*ALWAYS, folder=server.folder)
-    assert_holds(server, {b"key": b"again"})
+    acknowledged = max(n for n, reply in enumerate(replies) if reply == b"+OK")
+    assert_holds(server, {b"first": b"1", b"key": b"%d" % acknowledged, b"last": b"1"})
