@@ -459,16 +459,19 @@ impl Worker {
         }
     }
 
-    /// Sends replies whose effects have reached the disk.
+    /// Sends replies whose effects have reached the disk, and errors in place of those whose effects it does not take.
     fn release(&mut self) {
         let synced = self.shared().persistence.log.synced();
+        let failure = self.shared().persistence.gate.log_failure();
         for id in std::mem::take(&mut self.dispatcher.unsynced) {
             let Some(&n) = self.tokens.get(&id) else { continue };
             let (waits, released) = self.connections[n].has_synced(synced);
-            if waits {
-                self.dispatcher.unsynced.push(id);
+            match &failure {
+                Some(error) if waits => self.connections[n].fail_waiting(error.as_bytes()),
+                None if waits => self.dispatcher.unsynced.push(id),
+                _ => {}
             }
-            if released {
+            if released || failure.is_some() {
                 self.write(n);
             }
         }

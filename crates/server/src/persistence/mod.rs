@@ -132,6 +132,7 @@ impl Persistence {
     /// # Errors
     /// The system gives no thread.
     pub(crate) fn begin(shared: &Arc<Shared>, log: Option<AppendLog>) -> io::Result<Threads> {
+        start::drop_expired(shared);
         shared.store.order().want(log.is_some());
         // Not by the thread itself: clients may be answered before it runs.
         shared.persistence.log.resume(log.is_some());

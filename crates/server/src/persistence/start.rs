@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use commands::{Error, Reload};
-use engine::{Db, Free, Held, Turn};
+use engine::{Db, Due, Free, Held, Turn};
 use persist::log::{self as aof, AppendLog, Recovered, RecoveryOptions};
 
 use super::directory::ClaimError;
@@ -170,6 +170,18 @@ fn begin_loading(shared: &Shared) {
 
 pub(super) fn end_loading(shared: &Shared) {
     shared.persistence.gate.set(Obstacle::Loading, false);
+}
+
+/// Removes what expired before it was loaded, so that nobody ever counts it. The log needs not be told: whoever reads
+/// it will do the same.
+pub(super) fn drop_expired(shared: &Shared) {
+    let mut turn = Turn::new(clock::now_ms(), 0);
+    for group in 0..shared.config.settings().io_threads.0 {
+        while shared.store.expire_due(group, &mut turn, usize::MAX) == Due::More {}
+        turn.garbage.clear();
+        turn.lags_ms.clear();
+    }
+    shared.persistence.loading.keys_expired.add(turn.expired);
 }
 
 /// Runs `load` while clients are told that data is loaded.
