@@ -7,6 +7,7 @@ import pytest
 
 import dataset
 from servers import program
+from waiting import until
 from wire import request
 
 FORMATS = ["json", "rdb", "resp"]
@@ -142,6 +143,25 @@ def test_an_append_log_is_imported(start, preamble):
     tool("import", "-p", target.port, source.folder)
     assert dataset.contents(target) == expected
     assert {path: path.read_bytes() for path in source.folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.only_on("ebbtide")
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_append_log_is_exported(start, tmp_path, form):
+    """Its requests are run in an empty store, where the form wants values."""
+    source, target = start(*LOG), start()
+    dataset.fill(source)
+    with source.wire() as wire:
+        wire.ask("SELECT", 3)
+        assert wire.ask("SET", "count", 41) == wire.ask("SET", "short", 1, "PX", 1) == b"+OK"
+        assert wire.ask("INCR", "count") == b":42"
+        until(lambda: wire.ask("EXISTS", "short") == b":0", "the key expires")
+    expected = dataset.contents(source)
+    source.kill()
+    path = tmp_path / "exported"
+    tool("export", "--from", source.folder, "--format", form, "--out", path)
+    tool("import", "-p", target.port, path)
+    assert dataset.contents(target) == expected
 
 
 def test_a_snapshot_is_imported_from_its_directory(start):

@@ -28,6 +28,7 @@ mod worker;
 
 pub use clock::now_ms;
 pub use launch::launch;
+pub use persistence::{OfflineError, read_log};
 pub use run::run;
 
 /// Ebbtide's version.

@@ -12,6 +12,7 @@ use persist::rdb::{About, Reader, ReaderOptions};
 use persist::storage::{Disk, FileId, Open, Storage, StoredFile};
 use persist::{json, rdb};
 use resp::{Args, Limits, Parser};
+use server::{OfflineError, read_log};
 
 use super::progress::{Counted, Progress, Unit};
 use super::{Failure, Item, Key, Sink};
@@ -192,18 +193,29 @@ fn request(
 fn log(manifest: &Path, sink: &mut dyn Sink) -> Result<(), Failure> {
     let place = Place::of_manifest(manifest).ok_or_else(|| unreadable(manifest, "it is no manifest"))?;
     let storage: Arc<dyn Storage> = Arc::new(LookedAt(Disk));
+    if let Some(sink) = sink.without_requests() {
+        let read = read_log(&storage, manifest, &mut |record| sink.record(record));
+        return read.map_err(|error| match error {
+            OfflineError::Log(error) => damaged(error),
+            OfflineError::Taken(error) => Failure::Output { file: sink.name(), error },
+            OfflineError::System(reason) => Failure::Input { file: manifest.to_owned(), reason },
+        });
+    }
     let progress = Progress::new(Unit::Bytes, None);
     let mut giving = Giving { sink, failure: None, progress: &progress };
     let recovered = recover(&storage, &place, RecoveryOptions { load_truncated: false }, &mut giving);
     match (recovered, giving.failure) {
         (_, Some(failure)) => Err(failure),
-        (Err(RecoveryError { file, offset, what, .. }), None) => {
-            let place = offset.map_or(String::new(), |offset| format!("at byte {offset}: "));
-            let reason = format!("{place}{what}; `ebbtide check aof` tells more and mends it");
-            Err(Failure::Input { file, reason })
-        }
+        (Err(error), None) => Err(damaged(error)),
         (Ok(_), None) => Ok(()),
     }
+}
+
+/// What is wrong with a log.
+fn damaged(RecoveryError { file, offset, what, .. }: RecoveryError) -> Failure {
+    let place = offset.map_or(String::new(), |offset| format!("at byte {offset}: "));
+    let reason = format!("{place}{what}; `ebbtide check aof` tells more and mends it");
+    Failure::Input { file, reason }
 }
 
 /// Gives what a log holds to a sink.

@@ -50,6 +50,11 @@ pub(crate) trait Sink {
     /// Nothing more can be taken.
     fn take(&mut self, item: Item<'_>) -> Result<(), Failure>;
 
+    /// The sink itself where it takes no requests: what they make is to be found out first.
+    fn without_requests(&mut self) -> Option<&mut to_file::ToFile> {
+        None
+    }
+
     /// Waits until all has arrived; how much that was.
     ///
     /// # Errors

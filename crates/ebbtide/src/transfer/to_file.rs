@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use engine::Record;
 use persist::rdb::Version;
 use persist::storage::{Disk, NewFile, Storage};
 use persist::{json, rdb};
@@ -118,6 +119,24 @@ impl ToFile {
         }
     }
 
+    /// Takes the next record of a snapshot, where requests are not taken.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn record(&mut self, record: Record<'_>) -> io::Result<()> {
+        self.tally.keys += u64::from(!matches!(record, Record::Piece(_)));
+        match &mut self.form {
+            Form::Json(writer) => writer.record(&record),
+            Form::Rdb { writer, .. } => writer.record(record, None),
+            Form::Resp { .. } => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Its name, for errors.
+    pub(crate) fn name(&self) -> PathBuf {
+        self.name.clone()
+    }
+
     fn function(&mut self, code: &[u8]) -> io::Result<()> {
         match &mut self.form {
             Form::Json(writer) => writer.function(code),
@@ -146,7 +165,7 @@ impl Sink for ToFile {
             Item::Request(request) => match &mut self.form {
                 Form::Resp { out, .. } => write_request(out, request).map_err(json::Error::Write),
                 Form::Json(_) | Form::Rdb { .. } => {
-                    let text = "an append log has requests, which only a server can run: start one on it, or ask for resp";
+                    let text = "these are requests, which only a server can run: import them into one, or ask for resp";
                     return Err(Failure::Usage(text.to_owned()));
                 }
             },
@@ -155,6 +174,10 @@ impl Sink for ToFile {
             json::Error::Write(error) => Failure::Output { file: self.name.clone(), error },
             error => Failure::NoForm(error),
         })
+    }
+
+    fn without_requests(&mut self) -> Option<&mut ToFile> {
+        (!matches!(self.form, Form::Resp { .. })).then_some(self)
     }
 
     fn finish(self: Box<Self>) -> Result<Tally, Failure> {

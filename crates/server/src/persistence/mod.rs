@@ -11,6 +11,7 @@ mod gate;
 pub(crate) mod info;
 mod jobs;
 mod log;
+mod offline;
 mod pipe;
 mod points;
 mod reading;
@@ -40,6 +41,7 @@ use figures::{Loading, Progress, Tries};
 pub(crate) use gate::{Gate, Obstacle, Passage};
 use jobs::{Jobs, What};
 use log::{Keeper, Log};
+pub use offline::{OfflineError, read_log};
 pub(crate) use start::{StartError, load, prepare};
 
 /// What a server knows of its files.
