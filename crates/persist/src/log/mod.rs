@@ -1,4 +1,5 @@
 //! The append log: every effect, in order, in the files of Redis 7's multi-part log.
+//! `docs/append-log.md` describes it in bytes.
 //!
 //! - [`manifest`]: which files there are, in Redis's format.
 //! - `batch`: how a batch of requests is framed, and its checksum. Redis skips that.

@@ -428,3 +428,17 @@ fn a_batch_that_redis_cut_short_and_went_on_behind_is_refused() {
     fs::write(&path, [cut, PING].concat()).unwrap();
     assert_eq!(bench.recover(LENIENT).unwrap().0.notes.len(), 1);
 }
+
+#[test]
+fn the_documents_example_is_what_is_written() {
+    let document = include_str!("../../../../docs/append-log.md");
+    let (_, rest) = document.split_once("```text\n").unwrap();
+    let example = rest.split_once("```").unwrap().0.replace('\n', "\r\n");
+    let bench = Bench::new();
+    let (recovered, _) = bench.recover(STRICT).unwrap();
+    let options = LogOptions { timestamps: true, ..OPTIONS };
+    let mut log = AppendLog::resume(&bench.disk, &bench.place, options, &recovered).unwrap();
+    log.append(0, b"*3\r\n$3\r\nSET\r\n$8\r\ngreeting\r\n$5\r\nhello\r\n");
+    log.write(1_700_000_000).unwrap();
+    assert_eq!(fs::read_to_string(bench.file("appendonly.aof.1.incr.aof")).unwrap(), example);
+}
