@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use persist::crc64::crc64;
-use persist::rdb::{VALKEY_VERSION, dump, restore};
+use persist::rdb::{VALKEY_VERSION, Version, dump, restore};
 
 fuzz_target!(|data: &[u8]| {
     let Some((version, body)) = data.split_first() else { return };
@@ -13,8 +13,10 @@ fuzz_target!(|data: &[u8]| {
     let mut payload = [body, &version.to_le_bytes()].concat();
     payload.extend(crc64(&payload).to_le_bytes());
     if let Ok(value) = restore(&payload) {
-        let written = dump(&value, Version::V11);
-        let again = restore(&written).expect("what we write is whole");
-        assert_eq!(again.kind(), value.kind());
+        for version in [Version::V10, Version::V11] {
+            let again = dump(&value, version);
+            let again = restore(&again).expect("what we write is whole");
+            assert_eq!(again.kind(), value.kind());
+        }
     }
 });
