@@ -69,7 +69,14 @@ struct Options {
 /// Runs `ebbtide export` with the arguments after these two words.
 pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     match Options::try_parse_from([OsString::from("ebbtide export")].into_iter().chain(args)) {
-        Ok(options) => ended("Exported", export(&options)),
+        Ok(options) => {
+            let exported = export(&options);
+            // Where the data are all there is to see, a terminal's reader has seen enough.
+            if exported.is_ok() && options.out.is_none() {
+                return ExitCode::SUCCESS;
+            }
+            ended("Exported", exported)
+        }
         Err(error) => parsed(&error),
     }
 }
