@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use commands::{Row, Session};
-use resp::{ArgsBuf, Decoder, Parser};
+use resp::{ArgsBuf, Parser};
 
 use crate::clients::{Activity, ClientEntry};
 use crate::config::BufferLimit;
@@ -141,13 +141,6 @@ impl Connection {
         (!waits.is_empty(), waits.len() < before)
     }
 
-    /// Puts `error` in the place of each reply that waits for effects: the disk does not take them, and what became of
-    /// the changes is not sure.
-    pub(crate) fn fail_waiting(&mut self, error: &[u8]) {
-        self.output.fail_waiting(error);
-        self.count_sent(0);
-    }
-
     /// Sends what waits, as far as the client takes it and the disk allows it. Bytes sent.
     ///
     /// # Errors
@@ -196,17 +189,6 @@ impl Output {
     fn wait_for(&mut self, number: u64) {
         if self.waits.back().is_none_or(|&(_, before)| before < number) {
             self.waits.push_back((self.bytes.len(), number));
-        }
-    }
-
-    fn fail_waiting(&mut self, error: &[u8]) {
-        let Some(&(start, _)) = self.waits.front() else { return };
-        let mut decoder = Decoder::new();
-        decoder.feed(&self.bytes[start..]);
-        self.bytes.truncate(start);
-        self.waits.clear();
-        while let Ok(Some(_)) = decoder.next() {
-            self.bytes.extend_from_slice(&[b"-", error, b"\r\n"].concat());
         }
     }
 
@@ -263,19 +245,6 @@ mod tests {
         assert_eq!(&output.bytes[output.sent..], b"hi");
         output.advance(2);
         assert!(output.is_empty() && output.bytes.capacity() == 0);
-    }
-
-    #[test]
-    fn replies_that_wait_in_vain_become_errors() {
-        let mut output = Output::default();
-        output.push(&mut b"+A\r\n".to_vec(), 0);
-        output.wait_for(7);
-        output.push(&mut b"+OK\r\n$3\r\na\r\n\r\n*1\r\n:5\r\n".to_vec(), 0);
-        output.wait_for(8);
-        output.push(&mut b"$-1\r\n".to_vec(), 0);
-        output.fail_waiting(b"MISCONF x");
-        assert_eq!(output.bytes, [b"+A\r\n", &b"-MISCONF x\r\n".repeat(4)[..]].concat());
-        assert!(output.waits.is_empty());
     }
 
     #[test]

@@ -459,19 +459,16 @@ impl Worker {
         }
     }
 
-    /// Sends replies whose effects have reached the disk, and errors in place of those whose effects it does not take.
+    /// Sends replies whose effects have reached the disk.
     fn release(&mut self) {
         let synced = self.shared().persistence.log.synced();
-        let failure = self.shared().persistence.gate.log_failure();
         for id in std::mem::take(&mut self.dispatcher.unsynced) {
             let Some(&n) = self.tokens.get(&id) else { continue };
             let (waits, released) = self.connections[n].has_synced(synced);
-            match &failure {
-                Some(error) if waits => self.connections[n].fail_waiting(error.as_bytes()),
-                None if waits => self.dispatcher.unsynced.push(id),
-                _ => {}
+            if waits {
+                self.dispatcher.unsynced.push(id);
             }
-            if released || failure.is_some() {
+            if released {
                 self.write(n);
             }
         }

@@ -167,6 +167,10 @@ settings! {
     aof_rewrite_incremental_fsync: bool = "aof-rewrite-incremental-fsync",
     /// For tests: microseconds each key is delayed when it is saved; negative: one in so many is, by one.
     rdb_key_save_delay_us: i64 = "rdb-key-save-delay",
+    /// For tests: microseconds that loading is delayed after each [`Settings::loading_interval_bytes`].
+    key_load_delay_us: i64 = "key-load-delay",
+    /// Bytes loaded between two of these delays.
+    loading_interval_bytes: usize = "loading-process-events-interval-bytes",
     /// Every change is logged to a file.
     appendonly: bool = "appendonly",
     /// Stem of the log's file names.

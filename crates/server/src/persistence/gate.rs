@@ -83,12 +83,6 @@ impl Gate {
         self.set(Obstacle::LogFailed, why.is_some());
     }
 
-    /// The error that writes get while the log cannot be written.
-    pub(crate) fn log_failure(&self) -> Option<String> {
-        self.has(Obstacle::LogFailed)
-            .then(|| format!("MISCONF Errors writing to the AOF file: {}", self.log_failure.lock()))
-    }
-
     /// Waits, without any stripe, while the server is about to end; whether it goes on.
     pub(crate) fn wait(&self) -> bool {
         let mut ended = self.ended.lock();
@@ -122,7 +116,9 @@ impl Gate {
             if has(Obstacle::SaveFailed) {
                 return Passage::Refused(Error::Text(SAVE_FAILED));
             }
-            if let Some(text) = self.log_failure() {
+            if has(Obstacle::LogFailed) {
+                let why = self.log_failure.lock();
+                let text = format!("MISCONF Errors writing to the AOF file: {why}");
                 return Passage::Refused(Error::Message(text));
             }
         }

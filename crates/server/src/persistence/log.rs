@@ -458,7 +458,6 @@ impl<'s> Keeper<'s> {
                 }
                 self.failed_ms = Some(now_ms);
                 persistence.gate.set_log_failure(Some(&system_text(&error)));
-                self.shared.clients.wake_all(Wakeup::Synced);
                 if self.log.as_ref().is_some_and(|log| log.state() == State::Broken) {
                     persistence.jobs.schedule_rewrite();
                 }

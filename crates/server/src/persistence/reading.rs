@@ -2,12 +2,14 @@
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use persist::json;
 use persist::log::{self as aof, Refused};
 use persist::rdb::{self, Fault, LoadOptions, Loaded, Reader, ReaderOptions};
 
 use super::figures::Count;
+use super::jobs::Stop;
 use super::replay::Replay;
 use crate::clock;
 use crate::config::Settings;
@@ -125,7 +127,20 @@ impl Read for Stoppable<'_> {
         if self.shared.persistence.loading.is_stopped() {
             return Err(io::Error::other("the server is told to end"));
         }
-        self.input.read(bytes)
+        let settings = self.shared.config.settings();
+        if settings.key_load_delay_us <= 0 {
+            return self.input.read(bytes);
+        }
+        delay(&settings);
+        let most = bytes.len().min(settings.loading_interval_bytes);
+        self.input.read(&mut bytes[..most])
+    }
+}
+
+/// Holds loading up, for tests.
+fn delay(settings: &Settings) {
+    if let Ok(delay_us) = u64::try_from(settings.key_load_delay_us) {
+        Stop::here().delay(Duration::from_micros(delay_us));
     }
 }
 
@@ -160,6 +175,7 @@ impl aof::Replay for LogReader<'_, '_> {
         if self.shared.persistence.loading.is_stopped() {
             return Err(Refused { at: 0, what: "the server is told to end".into() });
         }
+        delay(&self.shared.config.settings());
         self.replay.requests(requests)
     }
 
