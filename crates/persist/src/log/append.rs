@@ -364,7 +364,7 @@ impl AppendLog {
     /// Whether everything since the cut of `rewrite` is in the tail and the files before it.
     fn fits(&self, rewrite: &Rewrite) -> bool {
         let whole = self.tail.as_ref().is_some_and(|tail| !tail.is_lost());
-        whole && self.listed == rewrite.from_seq.is_some() && !(self.listed && self.broken)
+        whole && self.listed == rewrite.from_seq.is_some()
     }
 
     /// Gives the temporary tail the name of an incremental file.

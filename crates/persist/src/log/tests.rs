@@ -442,3 +442,26 @@ fn the_documents_example_is_what_is_written() {
     log.write(1_700_000_000).unwrap();
     assert_eq!(fs::read_to_string(bench.file("appendonly.aof.1.incr.aof")).unwrap(), example);
 }
+
+#[test]
+fn a_rewrite_that_began_before_the_log_broke_is_not_its_end() {
+    let bench = Bench::new();
+    let mut log = bench.resume();
+    let before = log.rotate(BaseFormat::Rdb).unwrap();
+    let also_before = log.rotate(BaseFormat::Rdb).unwrap();
+    fs::remove_file(bench.file("appendonly.aof.3.incr.aof")).unwrap();
+    log.append(0, PING);
+    log.write(1).unwrap();
+    log.sync().unwrap_err();
+    assert_eq!(log.state(), State::Broken);
+    log.install_base(also_before, bench.base(&before)).unwrap_err();
+    let after = log.rotate(BaseFormat::Rdb).unwrap();
+    log.install_base(before, bench.base(&after)).unwrap_err();
+    assert_eq!(log.state(), State::Broken);
+    log.append(0, SET);
+    let base = bench.base(&after);
+    log.install_base(after, base).unwrap();
+    save(&mut log);
+    assert_eq!(log.state(), State::On);
+    assert_eq!(bench.heard(), ["REDIS0011new".to_owned(), format!("{SELECT_0} {SET_TEXT}")]);
+}
