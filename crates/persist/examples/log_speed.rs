@@ -1,6 +1,6 @@
-//! What the append log costs by itself: `cargo run --release -p persist --example log_speed -- FOLDER [MIB]`.
+//! What the append log costs by itself: `cargo run --release -p persist --example log_speed -- FOLDER [MIB [BATCH]]`.
 //!
-//! Appends requests of SET with a value of 64 bytes, in batches of 100, to a log in the folder, and recovers it. Times
+//! Appends requests of SET with a value of 64 bytes, in batches of 100 or as many as are asked for, to a log in the folder, and recovers it. Times
 //! are wall-clock; syncs are made each 64 MiB, and timed apart.
 #![allow(clippy::disallowed_methods, reason = "this measures time")]
 
@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let folder = PathBuf::from(args.next().ok_or("a folder is missing")?);
     let bytes_wanted = args.next().map_or(Ok(1024), |n| n.parse::<u64>())? << 20;
+    let batch = args.next().map_or(Ok(100), |n| n.parse::<u64>())?;
     let disk: Arc<dyn Storage> = Arc::new(Disk);
     let place = Place::new(&folder, "log_speed", "appendonly.aof");
     let strict = RecoveryOptions { load_truncated: false };
@@ -47,15 +48,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut appending, mut syncing, mut slowest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     while bytes < bytes_wanted {
         let start = Instant::now();
-        for _ in 0..100 {
+        for _ in 0..batch {
             log.append(0, request.as_bytes());
         }
         log.write(0)?;
         let took = start.elapsed();
         (appending, slowest) = (appending + took, slowest.max(took));
-        requests += 100;
-        bytes += 100 * request.len() as u64;
-        unsynced += 100 * request.len() as u64;
+        requests += batch;
+        bytes += batch * request.len() as u64;
+        unsynced += batch * request.len() as u64;
         if unsynced > 60 << 20 {
             let start = Instant::now();
             log.sync()?;

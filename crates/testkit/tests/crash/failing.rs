@@ -163,6 +163,22 @@ impl Replay for Requests {
 }
 
 #[test]
+fn a_sync_that_failed_is_made_good_by_the_next_without_a_rewrite() {
+    for seed in 0..30 {
+        let mut process = settled(seed);
+        act(&mut process, &[Action::Append(2), Action::Write, Action::Append(1), Action::Write]);
+        let safe = process.safe;
+        process.disk.fail_at(process.disk.operations(), Fault::LoseDirty);
+        process.sync();
+        assert_eq!(process.safe, safe, "a sync that failed counts for nothing");
+        process.crash(seed).unwrap();
+        process.sync();
+        assert_eq!(process.safe, process.done);
+        (0..10).for_each(|seed| process.crash(seed).unwrap());
+    }
+}
+
+#[test]
 fn a_log_that_lost_what_it_did_not_keep_takes_no_rewrite_that_began_before() {
     let mut process = settled(4);
     process.keeps = false;
