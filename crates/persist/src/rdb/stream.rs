@@ -151,7 +151,7 @@ pub(super) trait Output {
     fn raw(&mut self, bytes: &[u8]);
 }
 
-/// Writes `stream` in the encoding of Redis 7.2.
+/// Writes `stream` in `encoding`: that of Redis 7.0 or 7.2.
 pub(super) fn encode(stream: &Stream<'_>, encoding: Encoding, out: &mut impl Output) {
     out.length(stream.entries.nodes().len() as u64);
     for (id, run) in stream.entries.nodes() {
@@ -180,14 +180,20 @@ fn encode_group(group: &StreamGroup<'_>, encoding: Encoding, out: &mut impl Outp
         out.length(entry.deliveries);
     }
     out.length(group.consumers.len() as u64);
-    for (number, consumer) in group.consumers.iter().enumerate() {
+    let mut own = vec![Vec::new(); group.consumers.len()];
+    for entry in &group.pending {
+        // Whoever made the group gave each entry one of its consumers.
+        if let Some(own) = own.get_mut(entry.consumer) {
+            own.push(entry.id);
+        }
+    }
+    for (consumer, own) in group.consumers.iter().zip(own) {
         out.string(&consumer.name);
         out.raw(&consumer.seen_ms.to_le_bytes());
         if encoding == Encoding::Stream3 {
             out.raw(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
         }
-        let own = || group.pending.iter().filter(|entry| entry.consumer == number);
-        out.length(own().count() as u64);
-        own().for_each(|entry| out.raw(&bytes_of_id(entry.id)));
+        out.length(own.len() as u64);
+        own.iter().for_each(|id| out.raw(&bytes_of_id(*id)));
     }
 }
