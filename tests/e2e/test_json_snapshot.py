@@ -65,6 +65,20 @@ def test_people_edit_it(start):
         assert wire.ask("INCR", "count") == b":42"
 
 
+def test_a_log_comes_first_and_that_is_told(start):
+    both = (*BY_ITSELF, "--appendonly", "yes")
+    server = start(*both)
+    with server.wire() as wire:
+        assert wire.ask("SET", "key", "logged") == b"+OK"
+    server.stop()
+    path = server.folder / "dump.json"
+    path.write_text(path.read_text().replace("logged", "edited"))
+    server = start(*both, folder=server.folder)
+    assert "dump.json is not read" in server.log()
+    with server.wire() as wire:
+        assert wire.ask("GET", "key") == b"logged"
+
+
 @pytest.mark.parametrize(
     "content, said",
     [

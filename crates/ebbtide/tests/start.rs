@@ -179,7 +179,9 @@ fn tells_about_itself() {
 fn a_link_with_the_name_of_a_tool_is_that_tool() {
     let scratch = Scratch::new("links");
     let binary = Path::new(env!("CARGO_BIN_EXE_ebbtide"));
-    for (name, said) in [("redis-server", "Ebbtide "), ("redis-cli", "cli")] {
+    for (name, said) in
+        [("redis-server", "Ebbtide "), ("redis-cli", "cli"), ("redis-check-aof", "redis-check-aof ")]
+    {
         let link = scratch.0.join(name);
         std::os::unix::fs::symlink(binary, &link).unwrap();
         let output = Command::new(link).arg("--version").output().unwrap();

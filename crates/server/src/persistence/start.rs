@@ -19,6 +19,7 @@ use super::snapshot::Purpose;
 use super::{log, replay, rewrite, snapshot};
 use crate::clock;
 use crate::config::Settings;
+use crate::config::settings::SnapshotFormat;
 use crate::shared::Shared;
 
 /// Why the server cannot begin. `Display` gives a sentence for the log.
@@ -121,6 +122,11 @@ fn load_and_log(shared: &Shared, settings: &Settings, source: Source) -> Result<
     let began_ms = clock::now_ms();
     let recovered = recover(shared, settings)?;
     if recovered.found {
+        let document = settings.snapshot_file();
+        if settings.snapshot_format == SnapshotFormat::Json && document.exists() {
+            let document = document.display();
+            tracing::warn!("{document} is not read: the append only file is (directive 'appendonly')");
+        }
         tracing::info!("DB loaded from append only file: {:.3} seconds", seconds_since(began_ms));
         return Ok(AppendLog::resume(
             &shared.persistence.storage,
