@@ -5,8 +5,8 @@
 //! - `batch`: how a batch of requests is framed, and its checksum. Redis skips that.
 //! - `tail`: the file that is being written, and how a failing disk is dealt with.
 //! - [`AppendLog`]: the log as it is written: append, write, sync, rewrite.
-//! - [`recover`]: the log as it is read at the start.
-//! - [`check`]: the log as a person looks at it who has to mend it.
+//! - [`recover()`]: the log as it is read at the start.
+//! - [`check()`]: the log as a person looks at it who has to mend it.
 
 mod append;
 mod batch;

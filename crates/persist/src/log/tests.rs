@@ -444,6 +444,21 @@ fn the_documents_example_is_what_is_written() {
 }
 
 #[test]
+fn a_file_the_manifest_does_not_name_is_not_overwritten() {
+    let bench = Bench::new();
+    let mut log = bench.resume();
+    let names = ["appendonly.aof.2.incr.aof", "appendonly.aof.1.base.rdb"];
+    names.iter().for_each(|name| bench.put(name, "somebody's"));
+    let rewrite = log.rotate(BaseFormat::Rdb).unwrap();
+    let base = bench.base(&rewrite);
+    log.install_base(rewrite, base).unwrap();
+    save(&mut log);
+    names.iter().for_each(|name| assert_eq!(fs::read(bench.file(name)).unwrap(), b"somebody's"));
+    let named = ["appendonly.aof.2.base.rdb", "appendonly.aof.3.incr.aof"];
+    assert!(bench.names().iter().filter(|name| named.contains(&name.as_str())).count() == 2);
+}
+
+#[test]
 fn a_rewrite_that_began_before_the_log_broke_is_not_its_end() {
     let bench = Bench::new();
     let mut log = bench.resume();

@@ -195,6 +195,7 @@ fn a_log_that_lost_what_it_did_not_keep_takes_no_rewrite_that_began_before() {
     process.install();
     assert_eq!(state(&process), Some(State::Broken), "its base lacks what was lost");
     process.rotate();
+    assert_eq!(state(&process), Some(State::Broken), "nothing counts before the new base is there");
     process.install();
     assert_eq!(state(&process), Some(State::On));
     process.settle().unwrap();
