@@ -61,7 +61,7 @@ impl Manifest {
         let mut manifest = Manifest::default();
         let (mut offset, mut names) = (0, HashSet::new());
         if bytes.is_empty() {
-            return Err(ManifestError { line: 1, offset, what: "the manifest is empty" });
+            return Err(ManifestError { line: 1, offset, what: "Found an empty AOF manifest" });
         }
         for (number, line) in bytes.split_inclusive(|&b| b == b'\n').enumerate() {
             let refused = |what| ManifestError { line: number + 1, offset, what };
@@ -86,14 +86,14 @@ impl Manifest {
 
     fn add(&mut self, kind: u8, part: Part) -> Result<(), &'static str> {
         match kind {
-            b'b' if self.base.is_some() => return Err("there is more than one base file"),
+            b'b' if self.base.is_some() => return Err("Found duplicate base file information"),
             b'b' => self.base = Some(part),
             b'h' => self.history.push(part),
             b'i' if self.incrs.last().is_some_and(|last| part.seq <= last.seq) => {
-                return Err("the numbers of incremental files do not rise");
+                return Err("Found a non-monotonic sequence number");
             }
             b'i' => self.incrs.push(part),
-            _ => return Err("the type of a file is none of b, h, i"),
+            _ => return Err("Unknown AOF file type"),
         }
         Ok(())
     }
@@ -135,12 +135,15 @@ fn check_sum(line: &[u8], others: &[u8]) -> Result<(), &'static str> {
 
 /// The file a line names, and its type.
 fn parse_line(line: &[u8]) -> Result<(u8, Part), &'static str> {
-    if line.len() > LINE_BYTES_MAX || line.last() != Some(&b'\n') {
-        return Err("the line is too long or does not end");
+    if line.len() > LINE_BYTES_MAX {
+        return Err("The AOF manifest file contains too long line");
     }
-    let words = words(line).ok_or("a quote is not closed")?;
+    if line.last() != Some(&b'\n') {
+        return Err("Invalid AOF manifest file format: the line does not end");
+    }
+    let words = words(line).ok_or("Invalid AOF manifest file format: a quote is not closed")?;
     if words.len() < 6 || words.len() % 2 != 0 {
-        return Err("the line is not of the form `file NAME seq NUMBER type TYPE`");
+        return Err("Invalid AOF manifest file format: not `file NAME seq NUMBER type TYPE`");
     }
     let (mut name, mut seq, mut kind) = (None, None, None);
     for pair in words.chunks_exact(2) {
@@ -153,7 +156,7 @@ fn parse_line(line: &[u8]) -> Result<(u8, Part), &'static str> {
     }
     match (name, seq, kind) {
         (Some(name), Some(seq), Some(kind)) => Ok((kind, Part { name, seq })),
-        _ => Err("the name, number or type of a file is missing"),
+        _ => Err("Invalid AOF manifest file format: the name, number or type of a file is missing"),
     }
 }
 
@@ -332,21 +335,24 @@ mod tests {
     #[test]
     fn what_breaks_the_format_is_refused() {
         let lines = [
-            ("", "the manifest is empty"),
-            ("\n", "the line is not of the form `file NAME seq NUMBER type TYPE`"),
-            ("file a seq 1 type\n", "the line is not of the form `file NAME seq NUMBER type TYPE`"),
-            ("file a seq 1 type b", "the line is too long or does not end"),
-            ("file \"a seq 1 type b\n", "a quote is not closed"),
-            ("file \"a\"b seq 1 type b\n", "a quote is not closed"),
+            ("", "Found an empty AOF manifest"),
+            ("\n", "Invalid AOF manifest file format: not `file NAME seq NUMBER type TYPE`"),
+            ("file a seq 1 type\n", "Invalid AOF manifest file format: not `file NAME seq NUMBER type TYPE`"),
+            ("file a seq 1 type b", "Invalid AOF manifest file format: the line does not end"),
+            ("file \"a seq 1 type b\n", "Invalid AOF manifest file format: a quote is not closed"),
+            ("file \"a\"b seq 1 type b\n", "Invalid AOF manifest file format: a quote is not closed"),
             ("file a/b seq 1 type b\n", "a file is to be named without a directory"),
             ("file .. seq 1 type b\n", "a file is to be named without a directory"),
             ("file a seq 0 type b\n", "the number of a file is none"),
             ("file a seq -1 type b\n", "the number of a file is none"),
             ("file a seq 1x type b\n", "the number of a file is none"),
-            ("file a seq 1 type x\n", "the type of a file is none of b, h, i"),
-            ("file a seq 1 kind b\n", "the name, number or type of a file is missing"),
-            ("file a seq 1 type b\nfile b seq 2 type b\n", "there is more than one base file"),
-            ("file a seq 2 type i\nfile b seq 2 type i\n", "the numbers of incremental files do not rise"),
+            ("file a seq 1 type x\n", "Unknown AOF file type"),
+            (
+                "file a seq 1 kind b\n",
+                "Invalid AOF manifest file format: the name, number or type of a file is missing",
+            ),
+            ("file a seq 1 type b\nfile b seq 2 type b\n", "Found duplicate base file information"),
+            ("file a seq 2 type i\nfile b seq 2 type i\n", "Found a non-monotonic sequence number"),
             ("file a seq 1 type h\nfile a seq 2 type i\n", "a file is named twice"),
             ("# comment", "the last line does not end"),
         ];
@@ -356,7 +362,7 @@ mod tests {
         let long = format!("file {} seq 1 type b\n", "a".repeat(1010));
         assert_eq!(
             Manifest::parse(long.as_bytes()).unwrap_err().what,
-            "the line is too long or does not end"
+            "The AOF manifest file contains too long line"
         );
         let error = Manifest::parse(b"# c\nfile a seq 1 type b\nwrong\n").unwrap_err();
         assert_eq!((error.line, error.offset), (3, 24));

@@ -301,7 +301,9 @@ impl Reading<'_> {
         let mut files = vec![];
         for part in manifest.parts() {
             let path = self.place.part(part);
-            let missing = |e| RecoveryError::new(&path, None, format!("the manifest names it: {e}"));
+            let name = part.name.display();
+            let text = |e| format!("the manifest names it, but opening {name} gave: {e}");
+            let missing = |e| RecoveryError::new(&path, None, text(e));
             let file = self.storage.open(&path, Open::Read).map_err(missing)?;
             self.all_bytes += file.len().map_err(|e| RecoveryError::io(&path, e))?;
             files.push((path, file));
