@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::batch::HEADER_BYTES;
 use super::files::{BaseFormat, Files, Place};
 use super::manifest::{Manifest, Part};
 use super::recover::{OwnTail, Recovered};
@@ -154,7 +155,12 @@ impl AppendLog {
         }
         rewrite_in_place(&mut *file, synced..len)?;
         file.sync()?;
-        self.tail = Some(Tail::new(path, file, len, self.options.keeps)?);
+        let mut tail = Tail::new(path, file, len, self.options.keeps)?;
+        if len - synced > HEADER_BYTES as u64 {
+            // From now on the file itself says that what was recovered is safe.
+            tail.write_mark()?;
+        }
+        self.tail = Some(tail);
         self.listed = true;
         Ok(())
     }

@@ -444,6 +444,37 @@ fn the_documents_example_is_what_is_written() {
 }
 
 #[test]
+fn what_was_recovered_is_known_to_be_safe_from_then_on() {
+    let bench = Bench::new();
+    let mut log = bench.resume();
+    log.append(0, SET);
+    save(&mut log);
+    drop(log);
+    let path = bench.file("appendonly.aof.1.incr.aof");
+    let flipped = || {
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[110] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        bytes.len()
+    };
+    let before = flipped();
+    assert!(
+        bench.check("appendonly.aof.manifest", CheckMode::Verify).unwrap().files[0]
+            .problem
+            .clone()
+            .unwrap()
+            .torn
+    );
+    flipped();
+    drop(bench.resume());
+    assert_eq!(flipped(), before + 49);
+    assert!(bench.recover(LENIENT).is_err());
+    flipped();
+    drop(bench.resume());
+    assert_eq!(flipped(), before + 49, "once is enough");
+}
+
+#[test]
 fn a_file_the_manifest_does_not_name_is_not_overwritten() {
     let bench = Bench::new();
     let mut log = bench.resume();
