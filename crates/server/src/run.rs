@@ -63,12 +63,17 @@ fn serve(config: Arc<ConfigStore>) -> Result<(), Box<dyn std::error::Error>> {
     let has_data = persistence::prepare(&shared)?;
     tracing::info!("Server initialized");
     // Without data there is nothing that takes long, and nobody needs to be told to come back.
-    let log = if has_data { None } else { Some(persistence::load(&shared)?) };
+    let early = match has_data {
+        true => None,
+        false => Some(Persistence::begin(&shared, persistence::load(&shared)?)?),
+    };
     let workers: Vec<JoinHandle<()>> = parts.into_iter().map(Worker::spawn).collect::<io::Result<_>>()?;
-    let loaded = log.map_or_else(|| persistence::load(&shared), Ok);
+    let loaded = match early {
+        Some(threads) => Ok(threads),
+        None => persistence::load(&shared).and_then(|log| Ok(Persistence::begin(&shared, log)?)),
+    };
     let began = match loaded {
-        Ok(log) => {
-            let threads = Persistence::begin(&shared, log)?;
+        Ok(threads) => {
             tracing::info!("Ready to accept connections");
             supervisor::tell(&settings, State::Ready);
             Ok(Some(threads))
