@@ -41,7 +41,7 @@ def free_port(host="127.0.0.1"):
 class Server:
     """One running server process."""
 
-    def __init__(self, kind, folder, *directives, config=None, stdin=None, prefix=(), **process):
+    def __init__(self, kind, folder, *directives, config=None, stdin=None, prefix=()):
         self.kind = kind
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -51,9 +51,7 @@ class Server:
         where = ["--port", str(self.port), "--dir", str(self.folder)]
         self.command = [*prefix, *program(kind), *([str(config)] if config else []), *where, *QUIET, *given]
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, stdin=stdin, cwd=self.folder, **process
-            )
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=stdin, cwd=self.folder)
 
     @property
     def pid(self):

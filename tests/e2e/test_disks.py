@@ -213,7 +213,7 @@ def test_a_failed_snapshot_leaves_the_last_one(disk, start, tmp_path):
 @pytest.mark.parametrize("policy", ["everysec", "always"])
 def test_a_log_that_may_not_grow(start, policy):
     """A limit of the process (RLIMIT_FSIZE) fails in the middle of a write: a part of it comes to the disk."""
-    server = start(*LOG, "--appendfsync", policy, restore_signals=False)
+    server = start(*LOG, "--appendfsync", policy)
     writing = Writing(server)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with server.wire() as wire:

@@ -1,4 +1,5 @@
-//! Signals: SIGINT and SIGTERM end the server gracefully, a second SIGINT at once; SIGHUP and SIGPIPE do nothing.
+//! Signals: SIGINT and SIGTERM end the server gracefully, a second SIGINT at once; SIGHUP, SIGXFSZ and SIGPIPE do
+//! nothing.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use commands::Shutdown;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
@@ -57,6 +58,8 @@ pub fn watch(mut end: impl FnMut(EndSignal) -> bool + Send + 'static) -> io::Res
     }
     // A flag nobody reads: a closed terminal does not end the server.
     flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
+    // Nor does a file that reaches the process's limit (RLIMIT_FSIZE): whoever writes it gets an error.
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let wait = move || {
         for signal in signals.forever() {
