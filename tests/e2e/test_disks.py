@@ -22,9 +22,6 @@ from wire import request
 SNAPSHOTS = ("--save", "3600 1")
 LOG = ("--appendonly", "yes")
 ALWAYS = (*LOG, "--appendfsync", "always")
-EVERYSEC = (*LOG, "--appendfsync", "everysec")
-# Redis ends itself when it cannot write with `always`.
-POLICIES = [pytest.param("everysec"), pytest.param("always", marks=pytest.mark.only_on("ebbtide"))]
 DISK_BYTES = 2 << 20
 MISCONF = b"-MISCONF "
 VANISHED = b"a file of the append log vanished: a rewrite is needed"
@@ -130,7 +127,7 @@ def assert_holds(server, acknowledged):
     assert not missing
 
 
-@pytest.mark.parametrize("policy", ["everysec", pytest.param("always")])
+@pytest.mark.parametrize("policy", ["everysec", "always"])
 def test_a_full_disk_and_the_log(kind, disk, start, tmp_path, policy):
     if (kind, policy) == ("oracle", "always"):
         pytest.skip("Redis ends itself when it cannot write with `always`")

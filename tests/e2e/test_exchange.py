@@ -6,9 +6,9 @@ right.
 
 import os
 import re
-import shutil
 import subprocess
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -104,8 +104,9 @@ def test_a_log_moves(pair, preamble):
 
 
 def run_tool(name, *args):
-    found = shutil.which(name)
-    assert found, f"{name} is missing: install redis-tools"
+    """Runs the tool that stands beside the oracle."""
+    found = Path(program("oracle")[0]).with_name(name)
+    assert found.exists(), f"{found} is missing: install redis-tools"
     return subprocess.run([found, *map(str, args)], capture_output=True, text=True, timeout=60)
 
 
