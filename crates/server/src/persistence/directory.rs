@@ -22,18 +22,18 @@ pub(crate) enum ClaimError {
     Io(PathBuf, io::Error),
 }
 
-/// The directory that the process has for itself.
+/// The directories that the process has for itself: more than one when `dir` was changed, for the log stays where it is.
 #[derive(Debug, Default)]
-pub(crate) struct Claim(Mutex<Option<(PathBuf, File)>>);
+pub(crate) struct Claim(Mutex<Vec<(PathBuf, File)>>);
 
 impl Claim {
-    /// Makes `directory` this process's own, in place of the one it had; nothing to do when it is already.
+    /// Makes `directory` this process's own; nothing to do when it is already.
     ///
     /// # Errors
-    /// [`ClaimError`]; what the process had, it keeps then.
+    /// [`ClaimError`].
     pub(crate) fn take(&self, directory: &Path) -> Result<(), ClaimError> {
         let mut claim = self.0.lock();
-        if claim.as_ref().is_some_and(|(path, _)| path == directory) {
+        if claim.iter().any(|(path, _)| path == directory) {
             return Ok(());
         }
         let failed = |error| ClaimError::Io(directory.to_owned(), error);
@@ -47,7 +47,7 @@ impl Claim {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        *claim = Some((directory.to_owned(), file));
+        claim.push((directory.to_owned(), file));
         Ok(())
     }
 }
@@ -67,8 +67,10 @@ mod tests {
         assert!(
             second.take(&dir).unwrap_err().to_string().contains("Another server uses the data directory")
         );
-        first.take(&other).unwrap();
+        second.take(&other).unwrap();
+        drop(first);
         second.take(&dir).unwrap();
+        assert!(Claim::default().take(&other).is_err(), "it keeps what it had");
         assert!(matches!(second.take(&dir.join("nosuch")), Err(ClaimError::Io(..))));
         std::fs::remove_dir_all(&dir).unwrap();
     }

@@ -38,7 +38,7 @@ fn keep(shared: &Shared, request: Shutdown) -> Result<(), &'static str> {
     if persistence.jobs.stop_and_wait(What::Save) {
         tracing::warn!("A snapshot was being written: it was given up");
     }
-    if persistence.log.is_starting() {
+    if persistence.log.is_starting() && persistence.jobs.running_since_s(What::Rewrite).is_some() {
         match request.force {
             true => tracing::warn!("Writing initial AOF. Exit anyway."),
             false => return Err("Writing initial AOF"),

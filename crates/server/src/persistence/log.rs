@@ -235,7 +235,7 @@ impl Log {
 }
 
 /// What the thread answered; an error when it has ended.
-pub(super) fn answer<T>(answered: &Receiver<io::Result<T>>) -> io::Result<T> {
+fn answer<T>(answered: &Receiver<io::Result<T>>) -> io::Result<T> {
     answered.recv().unwrap_or_else(|_| Err(io::Error::other("the log is closed")))
 }
 

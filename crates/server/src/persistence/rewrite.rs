@@ -1,16 +1,21 @@
 //! Rewrites of the log: a new base, as short as the data allows, in place of all that was logged before.
 
 use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use engine::Held;
 use persist::log::{AppendLog, Place};
 
-use super::jobs::What;
-use super::log;
+use super::jobs::{Stop, What};
+use super::log::{self, Rotation};
 use super::snapshot::{self, Failure, Purpose};
 use crate::clock;
 use crate::config::Settings;
 use crate::shared::Shared;
+
+/// Time between two looks whether a rewrite that waits is to give up.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Where the log is under `settings`.
 pub(super) fn place(settings: &Settings) -> Place {
@@ -60,6 +65,18 @@ fn prepare_and_rewrite(shared: &Shared) -> Result<(), Failure> {
     written
 }
 
+/// Waits for the log's new file; whoever has to hand over effects before may be waiting for this job to give up.
+fn rotation(rotated: &Receiver<io::Result<Rotation>>, stop: &Stop) -> Result<Rotation, Failure> {
+    loop {
+        match rotated.recv_timeout(LOOK_EVERY) {
+            Ok(rotation) => return Ok(rotation?),
+            Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the log is closed").into()),
+            Err(RecvTimeoutError::Timeout) if stop.is_asked() => return Err(Failure::Stopped),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
 fn rewrite_now(shared: &Shared, settings: &Settings) -> Result<(), Failure> {
     let persistence = &shared.persistence;
     let mut held = Held::everything(&shared.store);
@@ -70,7 +87,7 @@ fn rewrite_now(shared: &Shared, settings: &Settings) -> Result<(), Failure> {
     drop(held);
     let stop = persistence.jobs.has_begun(What::Rewrite);
     tracing::info!("Background append only file rewriting started");
-    let rotation = log::answer(&rotated)?;
+    let rotation = rotation(&rotated, &stop)?;
     let incremental = settings.aof_rewrite_incremental_fsync;
     let purpose = Purpose::LogBase(rotation.format);
     let file = snapshot::write_file(shared, cut, rotation.path(), purpose, incremental, &stop)?;
