@@ -52,10 +52,12 @@ fn saves(shared: &Shared, lines: &mut Lines<'_>) {
 
 fn rewrites(shared: &Shared, lines: &mut Lines<'_>) {
     let persistence = &shared.persistence;
+    // In this order: one that begins meanwhile is seen as scheduled, as running or as both.
+    let scheduled = persistence.jobs.rewrite_is_scheduled();
     let running = persistence.jobs.running_since_s(What::Rewrite);
     lines.put("aof_enabled", u8::from(persistence.log.is_on()));
     lines.put("aof_rewrite_in_progress", u8::from(running.is_some()));
-    lines.put("aof_rewrite_scheduled", u8::from(persistence.jobs.rewrite_is_scheduled()));
+    lines.put("aof_rewrite_scheduled", u8::from(scheduled));
     lines.put("aof_last_rewrite_time_sec", persistence.rewrites.last_took_s());
     lines.put("aof_current_rewrite_time_sec", for_s(running));
     lines.put("aof_last_bgrewrite_status", status(persistence.rewrites.last_ok()));

@@ -40,8 +40,8 @@ pub(crate) struct Jobs {
 struct Plan {
     /// The job under way.
     running: Option<Running>,
-    /// The thread is about to begin a job.
-    beginning: bool,
+    /// The job that the thread is about to begin.
+    beginning: Option<What>,
     /// What somebody waits for to begin.
     wanted: Option<What>,
     /// Whether what was wanted last has begun.
@@ -119,9 +119,10 @@ impl Jobs {
         self.plan.lock().running.is_some()
     }
 
-    /// Whether a rewrite waits for another job to end.
+    /// Whether a rewrite waits for another job to end, or is about to begin.
     pub(crate) fn rewrite_is_scheduled(&self) -> bool {
-        self.plan.lock().rewrite_scheduled
+        let plan = self.plan.lock();
+        plan.rewrite_scheduled || plan.beginning == Some(What::Rewrite)
     }
 
     /// Begins a snapshot, or has it begin when `schedule` says so and a rewrite is in its way.
@@ -219,7 +220,11 @@ impl Jobs {
     #[cfg(test)]
     pub(super) fn wait(&self) {
         let mut plan = self.plan.lock();
-        while plan.running.is_some() || plan.beginning || plan.rewrite_scheduled || plan.save_scheduled {
+        while plan.running.is_some()
+            || plan.beginning.is_some()
+            || plan.rewrite_scheduled
+            || plan.save_scheduled
+        {
             self.changed.wait_for(&mut plan, LOOK_EVERY);
         }
     }
@@ -257,7 +262,7 @@ impl Jobs {
         let mut plan = self.plan.lock();
         let began_s = clock::now_ms() / 1000;
         plan.running = Some(Running { what, began_s, stop: Arc::clone(&stop) });
-        plan.beginning = false;
+        plan.beginning = None;
         plan.begun = plan.wanted.take() == Some(what);
         if plan.ending {
             stop.ask();
@@ -273,7 +278,7 @@ impl Jobs {
             plan.begun = false;
             plan.wanted = None;
         }
-        plan.beginning = false;
+        plan.beginning = None;
         self.changed.notify_all();
     }
 
@@ -287,7 +292,7 @@ impl Jobs {
                 return None;
             }
             if let Some(what) = plan.wanted.or_else(|| due(shared, &mut plan)) {
-                plan.beginning = true;
+                plan.beginning = Some(what);
                 return Some(what);
             }
             self.changed.wait_for(&mut plan, LOOK_EVERY);
