@@ -360,6 +360,7 @@ impl<'s> Keeper<'s> {
                     let (starting, on) = (Phase::Starting as u8, Phase::On as u8);
                     let _ = phase.compare_exchange(starting, on, Ordering::Relaxed, Ordering::Relaxed);
                 }
+                self.tell_sizes();
                 // Nobody waits for it when the server ends.
                 let _ = answer.send(installed);
             }
@@ -433,6 +434,15 @@ impl<'s> Keeper<'s> {
         Ok(())
     }
 
+    /// Lets others know how large the log is.
+    fn tell_sizes(&self) {
+        if let Some(log) = &self.log {
+            let (known, sizes) = (&self.shared.persistence.log, log.sizes());
+            known.bytes.set(sizes.current_bytes);
+            known.base_bytes.set(sizes.base_bytes);
+        }
+    }
+
     /// Notes whether the disk took what it was given.
     fn note(&mut self, outcome: io::Result<()>, now_ms: i64) {
         let persistence = &self.shared.persistence;
@@ -441,11 +451,7 @@ impl<'s> Keeper<'s> {
             // Nobody waits for it when the server ends.
             let _ = done.send(error.map_or(Ok(()), |error| Err(io::Error::other(error.to_string()))));
         }
-        if let Some(log) = &self.log {
-            let sizes = log.sizes();
-            persistence.log.bytes.set(sizes.current_bytes);
-            persistence.log.base_bytes.set(sizes.base_bytes);
-        }
+        self.tell_sizes();
         match outcome {
             Ok(()) if self.failed_ms.take().is_some() => {
                 tracing::warn!("AOF write error looks solved. The server can write again.");
