@@ -20,7 +20,11 @@ pub(crate) fn prepare(shared: &Shared, request: Shutdown) -> Result<(), Error> {
     tracing::info!("User requested shutdown...");
     // Whoever looked at the gate before is done once all stripes were free.
     drop(Held::everything(&shared.store));
+    persistence.jobs.hold(true);
     let kept = keep(shared, request);
+    if kept.is_err() {
+        persistence.jobs.hold(false);
+    }
     persistence.gate.decide(kept.is_ok());
     kept.map_err(|why| {
         tracing::warn!("{why}, can't exit.");

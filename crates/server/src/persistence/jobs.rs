@@ -54,11 +54,18 @@ struct Plan {
     rewrite_scheduled: bool,
     /// Somebody writes a snapshot on a thread of their own (SAVE).
     saving: bool,
+    /// No job begins for now.
+    held: bool,
     /// No further job begins.
     ending: bool,
 }
 
 impl Plan {
+    /// Whether a job of this kind is under way, or is about to be.
+    fn is_at(&self, what: What) -> bool {
+        self.runs(what) || self.beginning == Some(what) || self.wanted == Some(what)
+    }
+
     fn runs(&self, what: What) -> bool {
         self.running.as_ref().is_some_and(|running| running.what == what)
     }
@@ -128,10 +135,10 @@ impl Jobs {
     /// Begins a snapshot, or has it begin when `schedule` says so and a rewrite is in its way.
     pub(crate) fn save_in_background(&self, schedule: bool) -> Result<Begun, Error> {
         let mut plan = self.plan.lock();
-        if plan.saving || plan.runs(What::Save) {
+        if plan.saving || plan.is_at(What::Save) {
             return Err(ALREADY_SAVING);
         }
-        if plan.running.is_none() {
+        if !plan.is_at(What::Rewrite) {
             return self.begin(plan, What::Save).then_some(Begun::Now).ok_or(FAILED);
         }
         if !schedule {
@@ -148,10 +155,10 @@ impl Jobs {
     /// Begins a rewrite, or has it begin when a snapshot in its way is done.
     pub(crate) fn rewrite(&self) -> Result<Begun, Error> {
         let mut plan = self.plan.lock();
-        if plan.runs(What::Rewrite) {
+        if plan.is_at(What::Rewrite) {
             return Err(Error::Text("ERR Background append only file rewriting already in progress"));
         }
-        if plan.running.is_some() {
+        if plan.is_at(What::Save) {
             plan.rewrite_scheduled = true;
             return Ok(Begun::Later);
         }
@@ -163,7 +170,7 @@ impl Jobs {
     /// Has the thread begin `what`, and waits until the moment it holds is taken; whether it has begun. No stripe
     /// may be held.
     fn begin(&self, mut plan: parking_lot::MutexGuard<'_, Plan>, what: What) -> bool {
-        if plan.ending || plan.wanted.is_some() {
+        if plan.ending || plan.held || plan.wanted.is_some() {
             return false;
         }
         plan.wanted = Some(what);
@@ -206,14 +213,29 @@ impl Jobs {
         running.inspect(|running| running.stop.ask()).is_some()
     }
 
-    /// [`Jobs::stop`], and waits until it has.
+    /// [`Jobs::stop`], also for one that is about to begin, and waits until it has.
     pub(super) fn stop_and_wait(&self, what: What) -> bool {
-        let stopped = self.stop(what);
         let mut plan = self.plan.lock();
-        while plan.runs(what) {
+        let mut stopped = false;
+        while plan.is_at(what) {
+            if let Some(running) = plan.running.as_ref().filter(|running| running.what == what) {
+                running.stop.ask();
+                stopped = true;
+            }
             self.changed.wait(&mut plan);
         }
         stopped
+    }
+
+    /// Lets no further job begin, or jobs begin again; who waits for one to begin waits in vain.
+    pub(super) fn hold(&self, held: bool) {
+        let mut plan = self.plan.lock();
+        plan.held = held;
+        if held && plan.beginning.is_none() {
+            plan.begun = false;
+            plan.wanted = None;
+        }
+        self.changed.notify_all();
     }
 
     /// Waits until nothing is under way or about to be.
@@ -236,7 +258,7 @@ impl Jobs {
     pub(super) fn save_here(&self, save: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
         {
             let mut plan = self.plan.lock();
-            if plan.saving || plan.runs(What::Save) {
+            if plan.saving || plan.is_at(What::Save) {
                 return Err(ALREADY_SAVING);
             }
             plan.saving = true;
@@ -291,7 +313,8 @@ impl Jobs {
                 self.changed.notify_all();
                 return None;
             }
-            if let Some(what) = plan.wanted.or_else(|| due(shared, &mut plan)) {
+            let next = if plan.held { None } else { plan.wanted.or_else(|| due(shared, &mut plan)) };
+            if let Some(what) = next {
                 plan.beginning = Some(what);
                 return Some(what);
             }

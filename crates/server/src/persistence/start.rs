@@ -204,8 +204,11 @@ fn while_loading<T>(shared: &Shared, load: impl FnOnce() -> T) -> T {
 pub(super) fn reload(shared: &Shared, how: Reload) -> Result<(), Error> {
     while_loading(shared, || {
         if how.save {
+            shared.persistence.jobs.hold(true);
             shared.persistence.jobs.stop_and_wait(What::Save);
-            snapshot::save(shared)?;
+            let saved = snapshot::save(shared);
+            shared.persistence.jobs.hold(false);
+            saved?;
         }
         if how.flush {
             empty(shared);

@@ -200,3 +200,17 @@ fn a_second_server_does_not_get_the_directory() {
     assert!(prepare(&other).unwrap_err().to_string().starts_with("Another server uses the data directory"));
     server.end();
 }
+
+#[test]
+fn no_job_begins_while_they_are_held() {
+    let folder = Folder::new("held");
+    let mut server = Server::start(&folder.0, &["--appendonly", "no", "--save", "3600 1"]);
+    server.shared.persistence.jobs.hold(true);
+    assert_eq!(server.run("BGSAVE"), "-ERR");
+    assert_eq!(server.run("SAVE"), "+OK", "whoever holds them saves");
+    server.shared.persistence.jobs.hold(false);
+    assert_eq!(server.run("BGSAVE"), "+Background saving started");
+    server.shared.persistence.jobs.wait();
+    assert!(server.shared.persistence.saves.last_ok());
+    server.end();
+}
