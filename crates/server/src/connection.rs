@@ -107,18 +107,19 @@ impl Connection {
     }
 
     /// Sends `replies`, behind what waits already; what the client does not take now is kept. `replies` is left
-    /// empty. Bytes sent.
+    /// empty, in any case: the buffer is the next client's. Bytes sent.
     ///
     /// # Errors
     /// The connection is broken.
     pub(crate) fn send(&mut self, replies: &mut Vec<u8>) -> io::Result<usize> {
-        let sent = if self.output.is_empty() { write_all(&mut self.socket, replies)? } else { 0 };
-        if sent < replies.len() {
+        let sent = if self.output.is_empty() { write_all(&mut self.socket, replies) } else { Ok(0) };
+        if let Ok(sent) = sent
+            && sent < replies.len()
+        {
             self.output.push(replies, sent);
         }
         replies.clear();
-        self.count_sent(sent);
-        Ok(sent)
+        sent.inspect(|&sent| self.count_sent(sent))
     }
 
     /// Keeps `replies`, behind what waits already, until every effect below `number` is on disk. `replies` is left
@@ -231,7 +232,23 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
-    use super::{BufferLimit, Output};
+    use commands::Session;
+    use mio::net::UnixStream;
+
+    use super::{BufferLimit, Connection, Output};
+    use crate::clients::{Clients, Connected};
+    use crate::socket::Socket;
+
+    #[test]
+    fn replies_to_a_client_that_is_gone_are_not_left_for_the_next() {
+        let (socket, other) = UnixStream::pair().unwrap();
+        drop(other);
+        let entry = Clients::default().register(Connected::default());
+        let mut conn = Connection::new(Socket::Unix(socket), Session::new(entry.id, true), entry);
+        let mut replies = b"+OK\r\n".to_vec();
+        assert!(conn.send(&mut replies).is_err());
+        assert!(replies.is_empty());
+    }
 
     #[test]
     fn output_leaves_in_order() {

@@ -104,6 +104,15 @@ impl Dispatcher {
     /// The connection is broken.
     pub(crate) fn run(&mut self, conn: &mut Connection, buf: &mut [u8]) -> io::Result<(usize, Fate)> {
         self.begin(conn);
+        let ran = self.run_complete(conn, buf);
+        // Also for a connection that broke: what its commands did is to be handed on.
+        let ended = self.end(conn);
+        let (consumed, fate) = ran?;
+        ended?;
+        Ok((consumed, fate))
+    }
+
+    fn run_complete(&mut self, conn: &mut Connection, buf: &mut [u8]) -> io::Result<(usize, Fate)> {
         let mut consumed = 0;
         let fate = loop {
             let error = self.parse(conn, buf, &mut consumed);
@@ -127,7 +136,6 @@ impl Dispatcher {
                 break Fate::Open;
             }
         };
-        self.end(conn)?;
         Ok((consumed, fate))
     }
 
