@@ -309,3 +309,107 @@ fn only_key(command: &Command) -> u8 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use engine::{Options, Store};
+
+    use super::*;
+    use crate::config::{ConfigStore, load};
+
+    fn shared() -> Shared {
+        let args = ["--appendonly", "no", "--save", ""].map(OsString::from);
+        let config = Arc::new(ConfigStore::new(load(args).unwrap()));
+        Shared::new(Store::new(&Options { databases: 4, secret: 3, groups: 2 }), config, 2).unwrap()
+    }
+
+    /// Lines as requests.
+    fn requests(lines: &[&str]) -> Vec<u8> {
+        let words = |line: &&str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let args: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+            format!("*{}\r\n{args}", words.len())
+        };
+        lines.iter().map(words).collect::<String>().into_bytes()
+    }
+
+    /// What a key of database `db` holds, whether it has expired or not.
+    fn get(shared: &Shared, db: u32, key: &str) -> Option<String> {
+        let mut turn = Turn::new(0, 1);
+        turn.loading = true;
+        let key = shared.store.key(key.as_bytes());
+        let mut held = Held::keys(&shared.store, [key.hash()]);
+        let mut db = Db::new(&mut held, &mut turn, db);
+        let value = db.peek(key)?.string().unwrap();
+        Some(String::from_utf8(value.bytes(&mut itoa::Buffer::new()).to_vec()).unwrap())
+    }
+
+    fn replay(shared: &Shared, batches: &[Vec<u8>]) -> Result<(), Refused> {
+        let read = |replay: &mut Replay<'_>| batches.iter().try_for_each(|batch| replay.requests(batch));
+        with_crew(shared, 3, 1, read).unwrap()
+    }
+
+    #[test]
+    fn what_happens_to_a_key_happens_in_order() {
+        let shared = shared();
+        let line = |i: usize| match i % 10 {
+            9 => format!("RENAME k{} k{}", (i - 1) % 40, i % 40),
+            _ => format!("APPEND k{} {i}.", i % 40),
+        };
+        let lines: Vec<String> = (0..20_000).map(line).collect();
+        let mut model = vec![String::new(); 40];
+        for i in 0..lines.len() {
+            match i % 10 {
+                9 => model[i % 40] = std::mem::take(&mut model[(i - 1) % 40]),
+                _ => model[i % 40] += &format!("{i}."),
+            }
+        }
+        let batches: Vec<Vec<u8>> = lines
+            .chunks(700)
+            .map(|chunk| requests(&chunk.iter().map(String::as_str).collect::<Vec<_>>()))
+            .collect();
+        replay(&shared, &batches).unwrap();
+        for (i, value) in model.iter().enumerate() {
+            assert_eq!(get(&shared, 0, &format!("k{i}")).unwrap_or_default(), *value, "k{i}");
+        }
+    }
+
+    #[test]
+    fn databases_transactions_and_expired_keys_are_as_they_were() {
+        let shared = shared();
+        let lines = [
+            "SET a 1",
+            "select 2",
+            "multi",
+            "SET a 2",
+            "INCR a",
+            "EXEC",
+            "SET old x PXAT 1",
+            "APPEND old y",
+            "SELECT 0",
+            "INCR a",
+        ];
+        replay(&shared, &[requests(&lines)]).unwrap();
+        let values = [(0, "a"), (2, "a"), (2, "old"), (0, "old")].map(|(db, key)| get(&shared, db, key));
+        assert_eq!(values, [Some("2".into()), Some("3".into()), Some("xy".into()), None]);
+        assert_eq!(shared.dirty(), 0);
+    }
+
+    #[test]
+    fn what_cannot_run_is_located() {
+        let shared = shared();
+        let first = requests(&["SET a 1"]);
+        let refused = |lines: &[&str]| {
+            let bytes = [first.clone(), requests(lines)].concat();
+            let refused = replay(&shared, &[bytes]).unwrap_err();
+            assert_eq!(refused.at, first.len() as u64);
+            refused.what
+        };
+        assert_eq!(refused(&["BLA foo"]), "Unknown command 'BLA' reading the append only file");
+        assert_eq!(refused(&["SELECT 4"]), "there is no database 4 (directive 'databases')");
+        assert!(refused(&["SET a"]).starts_with("ERR wrong number of arguments"));
+        assert_eq!(get(&shared, 0, "a").unwrap(), "1", "what came before has run");
+    }
+}
