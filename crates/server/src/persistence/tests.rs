@@ -4,11 +4,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use commands::{Host, Reload, Session, Shutdown, execute};
+use commands::{Host, Reload, Session, Shutdown, execute, find};
 use engine::{Options, Store, Turn};
+use persist::storage::{Disk, Storage};
 use resp::{ArgsBuf, Reply};
+use testkit::faulty::{EIO, ENOSPC, FaultyDisk};
+use testkit::poll;
 
-use super::{Persistence, Threads, load, prepare};
+use super::{Passage, Persistence, Threads, load, prepare};
 use crate::clock;
 use crate::config::{self, ConfigStore};
 use crate::shared::Shared;
@@ -39,11 +42,16 @@ struct Server {
 
 impl Server {
     fn start(folder: &Path, directives: &[&str]) -> Server {
+        Server::start_on(Arc::new(Disk), folder, directives)
+    }
+
+    /// The same with its files on `storage`.
+    fn start_on(storage: Arc<dyn Storage>, folder: &Path, directives: &[&str]) -> Server {
         let dir = ["--dir", folder.to_str().unwrap()];
         let args = dir.iter().chain(directives).map(OsString::from);
         let config = Arc::new(ConfigStore::new(config::load(args).unwrap()));
         let store = Store::new(&Options { databases: 16, secret: 7, groups: 2 });
-        let shared = Arc::new(Shared::new(store, config, 1).unwrap());
+        let shared = Arc::new(Shared::on(storage, store, config, 1).unwrap());
         prepare(&shared).unwrap();
         let log = load(&shared).unwrap();
         let threads = Persistence::begin(&shared, log).unwrap();
@@ -73,9 +81,47 @@ impl Server {
         self.threads.end(&self.shared).unwrap();
     }
 
+    /// Whether a write would be refused for the log's sake.
+    fn refuses_writes(&self) -> bool {
+        let set = find(b"set").unwrap();
+        matches!(self.shared.persistence.gate.passage(set), Passage::Refused(_))
+    }
+
     fn set(&mut self, name: &str, value: &str) {
         self.shared.config.set(&[(name.as_bytes(), value.as_bytes())], true).unwrap();
     }
+}
+
+#[test]
+fn a_disk_that_fails_refuses_writes_until_it_is_well() {
+    let folder = Folder::new("disk");
+    let disk = FaultyDisk::new();
+    let directories: Vec<&Path> = folder.0.ancestors().collect();
+    for pair in directories.windows(2).rev() {
+        disk.storage().create_dir(pair[0]).unwrap();
+        disk.storage().sync_dir(pair[1]).unwrap();
+    }
+    let directives = ["--appendonly", "yes", "--save", "", "--appendfsync", "always"];
+    let mut server = Server::start_on(disk.storage(), &folder.0, &directives);
+    server.run("SET a 1");
+    for error in [ENOSPC, EIO] {
+        disk.set_failing(Some(error));
+        server.run(&format!("SET during{error} 1"));
+        assert!(poll(|| server.refuses_writes()));
+        let before = server.shared.persistence.log.synced();
+        assert!(before < server.shared.store.order().taken(), "what failed does not count as done");
+        disk.set_failing(None);
+        assert!(poll(|| !server.refuses_writes()));
+    }
+    server.run("SET b 1");
+    let log = &server.shared.persistence.log;
+    assert!(poll(|| log.synced() == server.shared.store.order().taken()));
+    let crashed = disk.after_crash(7);
+    server.end();
+
+    let mut server = Server::start_on(crashed.storage(), &folder.0, &directives);
+    assert_eq!(server.run("EXISTS a during28 during5 b"), ":4");
+    server.end();
 }
 
 #[test]
