@@ -66,9 +66,12 @@ impl Pipe {
     /// Leaves the effects of `worker`, which have their numbers; none is left in `effects`.
     pub(crate) fn send(&self, worker: usize, effects: &mut Effects) {
         let bytes = effects.bytes.len();
-        self.outboxes[worker].0.lock().append(effects);
-        // Before the look at the reader, who says that it waits before it looks at this.
+        let mut outbox = self.outboxes[worker].0.lock();
+        outbox.append(effects);
+        // Before the reader can take them, and before the look at the reader, who says that it waits before it looks at
+        // this.
         let waiting = self.bytes.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        drop(outbox);
         let waits = self.waits.load(Ordering::SeqCst);
         let much = waits == Waits::ForMuch as u8 && waiting >= self.much.load(Ordering::SeqCst);
         if waits == Waits::ForAnything as u8 || much {
@@ -242,5 +245,21 @@ mod tests {
         let mut effects = numbered(&[2]);
         pipe.send(0, &mut effects);
         assert!(effects.bytes.capacity() > 0, "the buffer read before came back");
+    }
+
+    #[test]
+    fn bytes_are_counted_before_they_can_be_taken() {
+        const COUNT: u64 = 20_000;
+        let pipe = Pipe::new(1);
+        thread::scope(|scope| {
+            scope.spawn(|| (0..COUNT).for_each(|number| pipe.send(0, &mut numbered(&[number]))));
+            let (mut sequence, mut seen) = (Sequence::default(), 0);
+            while seen < COUNT {
+                pipe.take_effects(&mut sequence);
+                assert!(pipe.bytes() <= COUNT as usize * 5, "{} bytes", pipe.bytes());
+                sequence.hand_on(|_, _, _| seen += 1);
+            }
+        });
+        assert_eq!(pipe.bytes(), 0);
     }
 }
