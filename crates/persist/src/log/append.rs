@@ -348,15 +348,10 @@ impl AppendLog {
             Some(_) => Ok(()),
             None => self.name_tail().map(|part| manifest.incrs.push(part)),
         };
-        let put = named.and_then(|()| {
-            self.files.storage.sync_dir(self.files.place.dir())?;
-            self.files.put(manifest)
-        });
-        if let Err(error) = put {
+        named.and_then(|()| self.put(manifest)).inspect_err(|_| {
             // Nothing names it.
             let _ = self.files.storage.remove(&rewrite.path);
-            return Err(error);
-        }
+        })?;
         (self.listed, self.broken) = (true, false);
         let incrs = self.files.manifest.incrs.iter();
         let closed = incrs.clone().take(incrs.len() - 1).map(|part| self.files.len_of(part).unwrap_or(0));
@@ -371,6 +366,38 @@ impl AppendLog {
     fn fits(&self, rewrite: &Rewrite) -> bool {
         let whole = self.tail.as_ref().is_some_and(|tail| !tail.is_lost());
         whole && self.listed == rewrite.from_seq.is_some()
+    }
+
+    /// Begins a rewrite of a log that [`AppendLog::begin`] gave and that nothing is to be appended to: it becomes a
+    /// base and nothing else.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub fn rewrite_alone(&self, format: BaseFormat) -> io::Result<Rewrite> {
+        let base = self.files.next_base(format)?;
+        Ok(Rewrite { path: self.files.place.part(&base), base, from_seq: None })
+    }
+
+    /// Ends what [`AppendLog::rewrite_alone`] began: `file` takes the place of the log that was there.
+    ///
+    /// # Errors
+    /// The log is as it was; or, when only removing its files failed, they are removed at the next start.
+    pub fn install_alone(mut self, rewrite: Rewrite, mut file: NewFile) -> io::Result<()> {
+        file.place()?;
+        let mut manifest = self.files.manifest.clone();
+        manifest.history.extend(manifest.base.replace(rewrite.base));
+        manifest.history.append(&mut manifest.incrs);
+        self.put(manifest).inspect_err(|_| {
+            // Nothing names it.
+            let _ = self.files.storage.remove(&rewrite.path);
+        })?;
+        self.sync_names()
+    }
+
+    /// Puts a manifest in its place whose files are there.
+    fn put(&mut self, manifest: Manifest) -> io::Result<()> {
+        self.files.storage.sync_dir(self.files.place.dir())?;
+        self.files.put(manifest)
     }
 
     /// Gives the temporary tail the name of an incremental file.

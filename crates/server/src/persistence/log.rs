@@ -200,18 +200,6 @@ impl Log {
         self.pipe.ask(Request::End);
     }
 
-    /// Gives the thread a log for one rewrite, while nothing is logged.
-    pub(super) fn lend(&self, log: AppendLog) {
-        self.pipe.ask(Request::Start(Box::new(log)));
-    }
-
-    /// Ends what [`Log::lend`] began, unless the log was switched on meanwhile; `at` is the next effect's number.
-    pub(super) fn take_back(&self, at: u64) {
-        if !self.is_on() {
-            self.pipe.ask(Request::Stop { at });
-        }
-    }
-
     /// Has effects from number `at` on go to a new file, and those before it wait for a base in `format`.
     pub(super) fn rotate(&self, at: u64, format: BaseFormat) -> Receiver<io::Result<Rotation>> {
         let (answer, answered) = mpsc::channel();
@@ -356,7 +344,7 @@ impl<'s> Keeper<'s> {
                 };
                 let phase = &self.shared.persistence.log.phase;
                 if installed.is_ok() {
-                    // Unless it was switched off meanwhile, or only lent.
+                    // Unless it was switched off meanwhile.
                     let (starting, on) = (Phase::Starting as u8, Phase::On as u8);
                     let _ = phase.compare_exchange(starting, on, Ordering::Relaxed, Ordering::Relaxed);
                 }

@@ -212,6 +212,8 @@ fn switch_log(shared: &Shared, settings: &Settings) -> Result<(), String> {
         persistence.log.stop(shared.store.order().taken());
         return Ok(());
     }
+    // One that writes a log of its own would be in the way.
+    persistence.jobs.stop_and_wait(What::Rewrite);
     let begun = persistence.claim.take(&settings.dir).map_err(|error| error.to_string());
     let log = begun.and_then(|()| rewrite::begin(shared, settings).map_err(|error| error.to_string()));
     let log = log.map_err(|error| {

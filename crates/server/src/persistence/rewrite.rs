@@ -55,14 +55,24 @@ pub(super) fn rewrite(shared: &Shared) {
 fn prepare_and_rewrite(shared: &Shared) -> Result<(), Failure> {
     let (persistence, settings) = (&shared.persistence, shared.config.settings());
     persistence.claim.take(&settings.dir)?;
-    if persistence.log.is_on() {
-        return rewrite_now(shared, &settings);
+    match persistence.log.is_on() {
+        true => rewrite_now(shared, &settings),
+        false => rewrite_alone(shared, &settings),
     }
-    // Nothing is logged, but whoever asks for it gets a log of what there is now.
-    persistence.log.lend(begin(shared, &settings)?);
-    let written = rewrite_now(shared, &settings);
-    persistence.log.take_back(shared.store.order().taken());
-    written
+}
+
+/// Writes a log of what there is now, though nothing is logged: somebody asked for it.
+fn rewrite_alone(shared: &Shared, settings: &Settings) -> Result<(), Failure> {
+    let (log, format) = (begin(shared, settings)?, log::base_format(settings));
+    let rewrite = log.rewrite_alone(format)?;
+    let cut = snapshot::cut(shared)?;
+    let stop = shared.persistence.jobs.has_begun(What::Rewrite);
+    tracing::info!("Background append only file rewriting started");
+    let incremental = settings.aof_rewrite_incremental_fsync;
+    let purpose = Purpose::LogBase(format);
+    let file = snapshot::write_file(shared, cut, rewrite.path(), purpose, incremental, &stop)?;
+    log.install_alone(rewrite, file)?;
+    Ok(())
 }
 
 /// Waits for the log's new file; whoever has to hand over effects before may be waiting for this job to give up.

@@ -193,6 +193,31 @@ fn the_log_is_switched_on_and_off() {
 }
 
 #[test]
+fn a_rewrite_without_a_log_makes_a_base_alone() {
+    let folder = Folder::new("alone");
+    let mut server = Server::start(&folder.0, &["--appendonly", "no", "--save", ""]);
+    let manifest = folder.0.join("appendonlydir/appendonly.aof.manifest");
+    for number in 1..3 {
+        server.run(&format!("SET key:{number} 1"));
+        assert_eq!(server.run("BGREWRITEAOF"), "+Background append only file rewriting started");
+        server.shared.persistence.jobs.wait();
+        let manifest = std::fs::read_to_string(&manifest).unwrap();
+        let base = format!("file appendonly.aof.{number}.base.rdb seq {number} type b\n#EB:");
+        assert!(manifest.starts_with(&base), "{manifest}");
+    }
+    server.run("SET later 1");
+    server.end();
+    assert_eq!(
+        std::fs::read_dir(folder.0.join("appendonlydir")).unwrap().count(),
+        2,
+        "what was before is gone"
+    );
+    let mut server = Server::start(&folder.0, &["--appendonly", "yes", "--save", ""]);
+    assert_eq!(server.run("DBSIZE"), ":2");
+    server.end();
+}
+
+#[test]
 fn data_is_reloaded() {
     let folder = Folder::new("reload");
     let mut server = Server::start(&folder.0, &["--appendonly", "yes", "--save", ""]);
