@@ -372,8 +372,22 @@ fn due(shared: &Shared, plan: &mut Plan) -> Option<What> {
     Some(What::Rewrite)
 }
 
+/// How far the thread steps back behind those that serve clients, where all want the same core.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Lets the workers go first: nobody waits for a snapshot. On Linux each thread has a priority of its own; elsewhere
+/// this would be the whole process's.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!("Snapshots are written with the same priority as clients are served: {error}");
+    }
+}
+
 /// The thread's work, until [`Jobs::end`].
 pub(super) fn run(shared: &Shared) {
+    step_back();
     let jobs = &shared.persistence.jobs;
     while let Some(what) = jobs.next(shared) {
         match what {
