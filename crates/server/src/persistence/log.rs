@@ -96,8 +96,6 @@ pub(crate) struct Log {
     bytes: Count,
     base_bytes: Count,
     delayed_syncs: Count,
-    /// All effects below this number were handed to the system.
-    written: AtomicU64,
     /// All effects below this number are on disk.
     synced: AtomicU64,
     /// Some worker wants to know when that changes.
@@ -115,7 +113,6 @@ impl Log {
             bytes: Count::default(),
             base_bytes: Count::default(),
             delayed_syncs: Count::default(),
-            written: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             awaited: AtomicBool::new(false),
             unsynced_since_ms: AtomicI64::new(0),
@@ -375,7 +372,6 @@ impl<'s> Keeper<'s> {
         let now_ms = clock::now_ms();
         let known = &self.shared.persistence.log;
         let Some(log) = &mut self.log else {
-            known.written.store(self.sequence.next(), Ordering::Release);
             known.has_synced(self.sequence.next(), &self.shared.clients);
             return self.note(Ok(()), now_ms);
         };
@@ -389,7 +385,6 @@ impl<'s> Keeper<'s> {
         }
         let mut outcome = log.write(now_ms / 1000);
         if outcome.is_ok() {
-            known.written.store(self.sequence.next(), Ordering::Release);
             outcome = self.sync(now_ms);
         }
         self.note(outcome, now_ms);
