@@ -118,6 +118,13 @@ impl Table {
         self.segments[at.segment as usize].entry(at.place)
     }
 
+    /// Before the entry at `at` changes or goes: the cuts that want it get it. The marks that what then stands in its
+    /// place is to have.
+    #[inline]
+    fn marks_after(&mut self, hash: u64, at: Position, fate: Fate) -> u8 {
+        if self.cuts.is_empty() { 0 } else { self.hand_out(hash, at, fate) }
+    }
+
     /// Runs `change` on the entry at `at`, whose key has this hash, deadline included.
     #[inline]
     pub(crate) fn update<R>(
@@ -127,13 +134,10 @@ impl Table {
         fate: Fate,
         change: impl FnOnce(&mut EntryBox) -> R,
     ) -> R {
-        let marks = if self.cuts.is_empty() { 0 } else { self.hand_out(hash, at, fate) };
+        let marks = self.marks_after(hash, at, fate);
         let before = self.entry(at).deadline_ms();
-        let (result, bound) = self.segments[at.segment as usize].update(at.place, |entry| {
-            let result = change(entry);
-            keep_marks(entry, marks);
-            result
-        });
+        let (result, bound) =
+            self.segments[at.segment as usize].update(at.place, keeping_marks(marks, change));
         let after = self.entry(at).deadline_ms();
         if before != after {
             self.count_deadline(before, -1);
@@ -154,12 +158,8 @@ impl Table {
         fate: Fate,
         change: impl FnOnce(&mut EntryBox) -> R,
     ) -> R {
-        let marks = if self.cuts.is_empty() { 0 } else { self.hand_out(hash, at, fate) };
-        self.segments[at.segment as usize].entry_mut(at.place, |entry| {
-            let result = change(entry);
-            keep_marks(entry, marks);
-            result
-        })
+        let marks = self.marks_after(hash, at, fate);
+        self.segments[at.segment as usize].entry_mut(at.place, keeping_marks(marks, change))
     }
 
     /// Notes an access to the entry at `at`; a snapshot has either the old or the new metadata.
@@ -236,9 +236,7 @@ impl Table {
 
     /// Takes out the entry at `at`, whose key has this hash.
     pub(crate) fn remove(&mut self, hash: u64, at: Position, fate: Fate) -> EntryBox {
-        if !self.cuts.is_empty() {
-            self.hand_out(hash, at, fate);
-        }
+        self.marks_after(hash, at, fate);
         let segment = &mut self.segments[at.segment as usize];
         let entry = segment.remove(at.place);
         self.len -= 1;
@@ -342,10 +340,14 @@ impl Table {
     }
 }
 
-/// Gives an entry that was changed, or put in the place of another, the marks it is to have.
+/// `change`, after which the entry, or what was put in its place, has the marks it is to have.
 #[inline]
-fn keep_marks(entry: &mut EntryBox, marks: u8) {
-    if marks != 0 {
-        entry.set_cuts(marks);
+fn keeping_marks<R>(marks: u8, change: impl FnOnce(&mut EntryBox) -> R) -> impl FnOnce(&mut EntryBox) -> R {
+    move |entry| {
+        let result = change(entry);
+        if marks != 0 {
+            entry.set_cuts(marks);
+        }
+        result
     }
 }
