@@ -1,11 +1,14 @@
 //! Rewrites of the log: a new base, as short as the data allows, in place of all that was logged before.
 
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use engine::Held;
-use persist::log::{AppendLog, Place};
+use engine::{Cut, Held};
+use persist::log::{AppendLog, BaseFormat, Place};
+use persist::storage::NewFile;
 
 use super::jobs::{Stop, What};
 use super::log::{self, Rotation};
@@ -66,13 +69,30 @@ fn rewrite_alone(shared: &Shared, settings: &Settings) -> Result<(), Failure> {
     let (log, format) = (begin(shared, settings)?, log::base_format(settings));
     let rewrite = log.rewrite_alone(format)?;
     let cut = snapshot::cut(shared)?;
-    let stop = shared.persistence.jobs.has_begun(What::Rewrite);
-    tracing::info!("Background append only file rewriting started");
-    let incremental = settings.aof_rewrite_incremental_fsync;
-    let purpose = Purpose::LogBase(format);
-    let file = snapshot::write_file(shared, cut, rewrite.path(), purpose, incremental, &stop)?;
+    let stop = has_begun(shared);
+    let file = write_base(shared, settings, cut, rewrite.path(), format, &stop)?;
     log.install_alone(rewrite, file)?;
     Ok(())
+}
+
+/// Notes that the rewrite holds its moment; what tells it to give up.
+fn has_begun(shared: &Shared) -> Arc<Stop> {
+    let stop = shared.persistence.jobs.has_begun(What::Rewrite);
+    tracing::info!("Background append only file rewriting started");
+    stop
+}
+
+/// Writes the base of a log beside `path`.
+fn write_base(
+    shared: &Shared,
+    settings: &Settings,
+    cut: Cut<'_>,
+    path: &Path,
+    format: BaseFormat,
+    stop: &Stop,
+) -> Result<NewFile, Failure> {
+    let incremental = settings.aof_rewrite_incremental_fsync;
+    snapshot::write_file(shared, cut, path, Purpose::LogBase(format), incremental, stop)
 }
 
 /// Waits for the log's new file; whoever has to hand over effects before may be waiting for this job to give up.
@@ -95,12 +115,9 @@ fn rewrite_now(shared: &Shared, settings: &Settings) -> Result<(), Failure> {
     shared.store.order().want(persistence.log.is_on());
     let rotated = persistence.log.rotate(cut.order(), log::base_format(settings));
     drop(held);
-    let stop = persistence.jobs.has_begun(What::Rewrite);
-    tracing::info!("Background append only file rewriting started");
+    let stop = has_begun(shared);
     let rotation = rotation(&rotated, &stop)?;
-    let incremental = settings.aof_rewrite_incremental_fsync;
-    let purpose = Purpose::LogBase(rotation.format);
-    let file = snapshot::write_file(shared, cut, rotation.path(), purpose, incremental, &stop)?;
+    let file = write_base(shared, settings, cut, rotation.path(), rotation.format, &stop)?;
     persistence.log.install(rotation, file)?;
     Ok(())
 }
