@@ -5,6 +5,7 @@
 //! | bytes | content |
 //! | --- | --- |
 //! | 1 | what it is, see [`Tag`] |
+//! | 1 | of a collection: kind and stage |
 //! | 4 | database |
 //! | 8 | deadline, `i64::MAX` for none |
 //! | 4 | access metadata |
@@ -12,15 +13,18 @@
 //! | 8 | integer; or length of the value; or which of the entries taken over |
 //! | | key, then the value where it is copied |
 //!
-//! A value that would be long to copy and that its writer has no more use for is not copied: its entry is taken over.
+//! A value that would be long to copy and that its writer has no more use for is not copied: its entry is taken over. Of
+//! a large collection the snapshot gets a clone, which shares all that does not change.
 
-use crate::entry::{Entry, EntryBox};
-use crate::value::Str;
+use crate::collection::{Big, Body};
+use crate::entry::{Entry, EntryBox, Tags};
+use crate::packed::Packed;
+use crate::value::{Kind, Str, View};
 
 /// A value from which on a live entry is handed out in pieces, and a dead one is taken over instead of copied.
 pub(crate) const LONG_BYTES_MIN: usize = 32 << 10;
 
-const HEADER_BYTES: usize = 29;
+const HEADER_BYTES: usize = 30;
 
 /// One step's worth of a snapshot: [`Batch::records`] reads it.
 #[derive(Debug, Default)]
@@ -28,17 +32,19 @@ pub struct Batch {
     bytes: Vec<u8>,
     /// Entries taken over, and how much of each was handed out before.
     taken: Vec<(EntryBox, usize)>,
+    /// Clones of large collections.
+    clones: Vec<Big>,
 }
 
 /// A part of a snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Record<'r> {
     /// A key with its value.
     Entry {
         /// The key and what belongs to it beside the value.
         head: Head<'r>,
         /// The value.
-        value: Str<'r>,
+        value: View<'r>,
     },
     /// A key whose value follows in [`Record::Piece`]s, with nothing else in between.
     Long {
@@ -75,6 +81,10 @@ enum Tag {
     Long,
     /// A copied piece.
     Piece,
+    /// A collection's packed elements, copied.
+    Packed,
+    /// A clone of a large collection.
+    Clone,
     /// A whole entry taken over.
     Taken,
     /// The rest of the entry taken over.
@@ -83,7 +93,16 @@ enum Tag {
 
 impl Tag {
     fn of(byte: u8) -> Tag {
-        const TAGS: [Tag; 6] = [Tag::Int, Tag::Bytes, Tag::Long, Tag::Piece, Tag::Taken, Tag::TakenPiece];
+        const TAGS: [Tag; 8] = [
+            Tag::Int,
+            Tag::Bytes,
+            Tag::Long,
+            Tag::Piece,
+            Tag::Packed,
+            Tag::Clone,
+            Tag::Taken,
+            Tag::TakenPiece,
+        ];
         TAGS[usize::from(byte)]
     }
 }
@@ -108,6 +127,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.taken.clear();
+        self.clones.clear();
     }
 
     /// The records, in the order they were put in.
@@ -122,9 +142,21 @@ impl Batch {
 
     /// Copies `entry`, which was in database `db`.
     pub(crate) fn copy(&mut self, db: u32, entry: Entry<'_>) {
-        match entry.str() {
-            Str::Int(n) => self.put(Tag::Int, db, Some(entry), n as u64, &[]),
-            Str::Bytes(bytes) => self.put(Tag::Bytes, db, Some(entry), bytes.len() as u64, bytes),
+        if entry.kind() == Kind::String {
+            return match entry.str() {
+                Str::Int(n) => self.put(Tag::Int, db, Some(entry), n as u64, &[]),
+                Str::Bytes(bytes) => self.put(Tag::Bytes, db, Some(entry), bytes.len() as u64, bytes),
+            };
+        }
+        match entry.body() {
+            Body::Packed(run) => {
+                let bytes = run.as_slice();
+                self.put(Tag::Packed, db, Some(entry), bytes.len() as u64, bytes);
+            }
+            Body::Big(big) => {
+                self.put(Tag::Clone, db, Some(entry), self.clones.len() as u64, &[]);
+                self.clones.push(big.clone());
+            }
         }
     }
 
@@ -157,11 +189,12 @@ impl Batch {
         let deadline_ms = entry.and_then(Entry::deadline_ms).unwrap_or(i64::MAX);
         let mut header = [0; HEADER_BYTES];
         header[0] = tag as u8;
-        header[1..5].copy_from_slice(&db.to_ne_bytes());
-        header[5..13].copy_from_slice(&deadline_ms.to_ne_bytes());
-        header[13..17].copy_from_slice(&entry.map_or(0, Entry::access).to_ne_bytes());
-        header[17..21].copy_from_slice(&(key.len() as u32).to_ne_bytes());
-        header[21..29].copy_from_slice(&word.to_ne_bytes());
+        header[1] = entry.map_or(0, |entry| entry.tags().byte());
+        header[2..6].copy_from_slice(&db.to_ne_bytes());
+        header[6..14].copy_from_slice(&deadline_ms.to_ne_bytes());
+        header[14..18].copy_from_slice(&entry.map_or(0, Entry::access).to_ne_bytes());
+        header[18..22].copy_from_slice(&(key.len() as u32).to_ne_bytes());
+        header[22..30].copy_from_slice(&word.to_ne_bytes());
         self.bytes.reserve(HEADER_BYTES + key.len() + value.len());
         self.bytes.extend_from_slice(&header);
         self.bytes.extend_from_slice(key);
@@ -171,31 +204,37 @@ impl Batch {
     /// The record that `bytes` begin with, and what is behind it.
     fn read<'r>(&'r self, bytes: &'r [u8]) -> Option<(Record<'r>, &'r [u8])> {
         let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
-        let db = u32::from_ne_bytes(field(header, 1));
-        let deadline_ms = Some(i64::from_ne_bytes(field(header, 5))).filter(|&at| at != i64::MAX);
-        let access = u32::from_ne_bytes(field(header, 13));
-        let key_len = u32::from_ne_bytes(field(header, 17)) as usize;
-        let word = u64::from_ne_bytes(field(header, 21));
+        let tags = Tags::from_byte(header[1]);
+        let db = u32::from_ne_bytes(field(header, 2));
+        let deadline_ms = Some(i64::from_ne_bytes(field(header, 6))).filter(|&at| at != i64::MAX);
+        let access = u32::from_ne_bytes(field(header, 14));
+        let key_len = u32::from_ne_bytes(field(header, 18)) as usize;
+        let word = u64::from_ne_bytes(field(header, 22));
         let (key, rest) = rest.split_at_checked(key_len)?;
         let head = Head { db, key, deadline_ms, access };
         let tag = Tag::of(header[0]);
-        let value_len = if matches!(tag, Tag::Bytes | Tag::Piece) { word as usize } else { 0 };
+        let value_len = if matches!(tag, Tag::Bytes | Tag::Packed | Tag::Piece) { word as usize } else { 0 };
         let (value, rest) = rest.split_at_checked(value_len)?;
         let record = match tag {
-            Tag::Int => Record::Entry { head, value: Str::Int(word as i64) },
-            Tag::Bytes => Record::Entry { head, value: Str::Bytes(value) },
+            Tag::Int => Record::Entry { head, value: View::String(Str::Int(word as i64)) },
+            Tag::Bytes => Record::Entry { head, value: View::String(Str::Bytes(value)) },
+            Tag::Packed => Record::Entry { head, value: View::of(Body::Packed(Packed::new(value)), tags) },
+            Tag::Clone => {
+                let big = self.clones.get(word as usize)?;
+                Record::Entry { head, value: View::of(Body::Big(big), tags) }
+            }
             Tag::Long => Record::Long { head, len: word },
             Tag::Piece => Record::Piece(value),
             Tag::Taken => {
                 let entry = self.taken.get(word as usize)?.0.view();
                 let (key, deadline_ms, access) = (entry.key(), entry.deadline_ms(), entry.access());
-                Record::Entry { head: Head { db, key, deadline_ms, access }, value: entry.str() }
+                Record::Entry { head: Head { db, key, deadline_ms, access }, value: entry.value() }
             }
             Tag::TakenPiece => {
                 let (entry, offset) = self.taken.get(word as usize)?;
-                match entry.view().str() {
-                    Str::Bytes(bytes) => Record::Piece(bytes.get(*offset..)?),
-                    Str::Int(_) => return None,
+                match entry.view().string() {
+                    Ok(Str::Bytes(bytes)) => Record::Piece(bytes.get(*offset..)?),
+                    _ => return None,
                 }
             }
         };

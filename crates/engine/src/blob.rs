@@ -108,6 +108,27 @@ impl Blob {
         }
     }
 
+    /// Puts `with` in the place of the bytes of `range`; memory that is no longer needed is given back.
+    pub(crate) fn splice(&mut self, range: std::ops::Range<usize>, with: &[u8]) {
+        let old = self.header().len;
+        assert!(range.start <= range.end && range.end <= old, "the range is one of the content");
+        let len = old - range.len() + with.len();
+        if Blob::memory_bytes_for(len) != self.memory_bytes() && len > old {
+            self.resize(len);
+        }
+        // SAFETY: there is room for `len` bytes: either it is as long as before at most, or was made so above; `with`,
+        // borrowed apart, does not overlap the content.
+        unsafe {
+            let tail = old - range.end;
+            self.data().add(range.start + with.len()).copy_from(self.data().add(range.end), tail);
+            self.data().add(range.start).copy_from_nonoverlapping(with.as_ptr(), with.len());
+            self.0.as_mut().len = len;
+        }
+        if Blob::memory_bytes_for(len) < self.memory_bytes() {
+            self.resize(len);
+        }
+    }
+
     /// Replaces the content without moving, when `bytes` fits and does not waste the better part.
     pub(crate) fn try_replace(&mut self, bytes: &[u8]) -> bool {
         let fits = Blob::memory_bytes_for(bytes.len()) == self.memory_bytes();
@@ -127,7 +148,12 @@ impl Blob {
         if len <= capacity {
             return;
         }
-        let size = size_class(HEADER + len.max(capacity + capacity / 2));
+        self.resize(len.max(capacity + capacity / 2));
+    }
+
+    /// Makes the allocation what `len` bytes, which must be no less than the content, need.
+    fn resize(&mut self, len: usize) {
+        let (capacity, size) = (self.header().capacity, Blob::memory_bytes_for(len));
         // SAFETY: the allocation was made with this layout; the new size is not zero.
         let at = unsafe { realloc(self.0.as_ptr().cast(), layout(HEADER + capacity), size) };
         let Some(at) = NonNull::new(at.cast::<Header>()) else { handle_alloc_error(layout(size)) };

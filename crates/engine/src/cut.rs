@@ -308,7 +308,7 @@ enum Walked {
 }
 
 fn is_long(entry: Entry<'_>) -> bool {
-    matches!(entry.str(), Str::Bytes(bytes) if bytes.len() >= LONG_BYTES_MIN)
+    matches!(entry.string(), Ok(Str::Bytes(bytes)) if bytes.len() >= LONG_BYTES_MIN)
 }
 
 /// What cuts need of a table. All but the walk do nothing without a cut.

@@ -153,7 +153,7 @@ impl<'a, 's> Db<'a, 's> {
 
     /// Finds `key` while it is live; removes it when its deadline has come.
     #[inline]
-    fn find(&mut self, key: Key<'_>) -> Option<Position> {
+    pub(crate) fn find(&mut self, key: Key<'_>) -> Option<Position> {
         let now_ms = self.turn.now_ms;
         let table = self.table(key)?;
         let at = table.find(key)?;
@@ -180,7 +180,7 @@ impl<'a, 's> Db<'a, 's> {
 
     /// Notes an access to the entry at `at`.
     #[inline]
-    fn touch(&mut self, key: Key<'_>, at: Position) -> Entry<'_> {
+    pub(crate) fn touch(&mut self, key: Key<'_>, at: Position) -> Entry<'_> {
         let (policy, now_ms, no_touch) = (self.turn.access, self.turn.now_ms, self.turn.no_touch);
         let table = self.held.of_hash(key.hash).1.table_mut(self.index).expect("the entry's table is there");
         if !no_touch {
@@ -289,7 +289,7 @@ impl<'a, 's> Db<'a, 's> {
         new
     }
 
-    fn insert(&mut self, key: Key<'_>, entry: EntryBox) {
+    pub(crate) fn insert(&mut self, key: Key<'_>, entry: EntryBox) {
         let store = self.held.store();
         let (stripe, tables) = self.held.of_hash(key.hash);
         let table = tables.table_or_new(self.index, store.stripe_bits());
@@ -341,7 +341,7 @@ impl<'a, 's> Db<'a, 's> {
         there
     }
 
-    fn remove_at(&mut self, key: Key<'_>, at: Position, fate: Fate) -> Option<EntryBox> {
+    pub(crate) fn remove_at(&mut self, key: Key<'_>, at: Position, fate: Fate) -> Option<EntryBox> {
         let store = self.held.store();
         let (stripe, tables) = self.held.of_hash(key.hash);
         let table = tables.table_mut(self.index)?;

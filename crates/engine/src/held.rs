@@ -120,6 +120,15 @@ impl<'s> Held<'s> {
         (stripe, &mut self.guards[self.last].1)
     }
 
+    /// The stripe of `hash`, to be read.
+    ///
+    /// # Panics
+    /// Panics when it is not held, see [`Held::of_hash`].
+    pub(crate) fn stripe(&self, hash: u64) -> &Stripe {
+        let held = self.position(self.store.stripe_of(hash));
+        &self.guards[held.expect("a command touches only keys whose stripes it holds")].1
+    }
+
     #[inline]
     fn position(&self, stripe: usize) -> Option<usize> {
         if self.guards.len() == self.store.stripes() {

@@ -104,6 +104,8 @@ pub struct Store {
     counts: Box<[OnceLock<Counts>]>,
     pub(crate) timetable: Timetable,
     secrets: RapidSecrets,
+    /// What members of collections are hashed with.
+    member_secret: u64,
     order: Order,
     pub(crate) cuts: CutBits,
 }
@@ -133,6 +135,7 @@ impl Store {
             stripe_bits,
             timetable: Timetable::new(1 << stripe_bits, options.groups),
             secrets: RapidSecrets::seed(options.secret),
+            member_secret: crate::collection::hash_bytes(options.secret, b"members"),
             order: Order::default(),
             cuts: CutBits::default(),
         }
@@ -175,6 +178,11 @@ impl Store {
     #[inline]
     pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
         rapidhash_v3_nano_inline::<true, false>(bytes, &self.secrets)
+    }
+
+    #[inline]
+    pub(crate) fn member_secret(&self) -> u64 {
+        self.member_secret
     }
 
     /// `bytes` as a key of this store.

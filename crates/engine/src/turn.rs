@@ -3,6 +3,7 @@
 
 use crate::access::AccessPolicy;
 use crate::entry::EntryBox;
+use crate::limits::Limits;
 use crate::order::Order;
 use crate::rng::Rng;
 use crate::table::Table;
@@ -98,6 +99,8 @@ pub struct Turn {
     pub lags_ms: Vec<i64>,
     /// How accesses are remembered.
     pub access: AccessPolicy,
+    /// What the configuration says of encodings.
+    pub limits: Limits,
     /// Look-ups are not remembered as accesses (CLIENT NO-TOUCH).
     pub no_touch: bool,
     /// An expired key is hidden, but stays (while writes are paused; on a replica).
@@ -198,6 +201,7 @@ impl Turn {
             expired: 0,
             lags_ms: Vec::new(),
             access: AccessPolicy::Lru,
+            limits: Limits::default(),
             no_touch: false,
             keep_expired: false,
             garbage: Vec::new(),

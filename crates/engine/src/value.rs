@@ -1,7 +1,14 @@
 //! Values as commands see them: the kinds, strings, and a value that stands by itself.
 
 use crate::blob::Blob;
-use crate::entry::{Entry, EntryBox, Payload};
+use crate::collection::{Big, Body, Collection};
+use crate::entry::{Entry, EntryBox, Payload, Tags};
+use crate::hash::Hash;
+use crate::list::List;
+use crate::packed::Packed;
+use crate::set::Set;
+use crate::stream::Stream;
+use crate::zset::ZSet;
 
 /// A command found a key that holds another kind of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +87,58 @@ impl<'e> Str<'e> {
     }
 }
 
+/// A value of any kind, to be read.
+#[derive(Clone, Copy, Debug)]
+pub enum View<'e> {
+    /// A string.
+    String(Str<'e>),
+    /// A list.
+    List(List<'e>),
+    /// A set.
+    Set(Set<'e>),
+    /// A sorted set.
+    ZSet(ZSet<'e>),
+    /// A hash.
+    Hash(Hash<'e>),
+    /// A stream.
+    Stream(&'e Stream),
+}
+
+impl<'e> View<'e> {
+    /// A collection of this kind and body; a body that does not fit has no elements.
+    pub(crate) fn of(body: Body<'e>, tags: Tags) -> View<'e> {
+        match (tags.kind, body) {
+            (Kind::List, body) => View::List(List::new(body, tags)),
+            (Kind::Set, body) => View::Set(Set::new(body, tags)),
+            (Kind::ZSet, body) => View::ZSet(ZSet::new(body, tags)),
+            (Kind::Hash, body) => View::Hash(Hash::new(body, tags)),
+            (Kind::Stream, Body::Big(Big::Stream(stream))) => View::Stream(stream),
+            (Kind::String | Kind::Stream, _) => View::String(Str::Bytes(&[])),
+        }
+    }
+
+    /// The string, if it is one.
+    #[inline]
+    pub fn string(self) -> Result<Str<'e>, WrongType> {
+        match self {
+            View::String(value) => Ok(value),
+            _ => Err(WrongType),
+        }
+    }
+
+    /// Its kind.
+    pub fn kind(self) -> Kind {
+        match self {
+            View::String(_) => Kind::String,
+            View::List(_) => Kind::List,
+            View::Set(_) => Kind::Set,
+            View::ZSet(_) => Kind::ZSet,
+            View::Hash(_) => Kind::Hash,
+            View::Stream(_) => Kind::Stream,
+        }
+    }
+}
+
 /// The integer that `bytes` is the canonical form of: no plus sign, no leading zeros or spaces, within 64
 /// bits. Only such a string may be kept as an integer, for it reads back the same.
 #[inline]
@@ -107,7 +166,15 @@ pub fn canonical_int(bytes: &[u8]) -> Option<i64> {
 #[derive(Debug)]
 pub(crate) enum Content {
     Int(i64),
-    Bytes { blob: Blob, raw: bool },
+    /// A string, or packed elements.
+    Bytes {
+        blob: Blob,
+        tags: Tags,
+    },
+    Big {
+        big: Box<Big>,
+        tags: Tags,
+    },
 }
 
 /// A value that stands by itself, outside of the keyspace, with its deadline and access metadata.
@@ -126,21 +193,53 @@ impl Owned {
     }
 
     pub(crate) fn copy_of(entry: Entry<'_>) -> Owned {
-        let content = match entry.str() {
-            Str::Int(n) => Content::Int(n),
-            Str::Bytes(bytes) => Content::Bytes { blob: Blob::new(bytes), raw: entry.is_raw() },
+        let tags = entry.tags();
+        let content = match entry.kind() {
+            Kind::String => match entry.str() {
+                Str::Int(n) => Content::Int(n),
+                Str::Bytes(bytes) => Content::Bytes { blob: Blob::new(bytes), tags },
+            },
+            _ => match entry.body() {
+                Body::Packed(run) => Content::Bytes { blob: Blob::new(run.as_slice()), tags },
+                Body::Big(big) => Content::Big { big: Box::new(big.clone()), tags },
+            },
         };
         Owned { content, deadline_ms: entry.deadline_ms(), access: entry.access() }
+    }
+
+    /// A collection that stands by itself, made now; it never expires.
+    pub(crate) fn collection(collection: Collection) -> Owned {
+        let content = match collection {
+            Collection::Packed { run, tags } => Content::Bytes { blob: Blob::new(&run), tags },
+            Collection::Big { big, tags } => Content::Big { big, tags },
+        };
+        Owned { content, deadline_ms: None, access: 0 }
+    }
+
+    /// The value.
+    pub fn value(&self) -> View<'_> {
+        match &self.content {
+            Content::Int(n) => View::String(Str::Int(*n)),
+            Content::Bytes { blob, tags } if tags.kind == Kind::String => {
+                View::String(Str::Bytes(blob.bytes()))
+            }
+            Content::Bytes { blob, tags } => View::of(Body::Packed(Packed::new(blob.bytes())), *tags),
+            Content::Big { big, tags } => View::of(Body::Big(big), *tags),
+        }
     }
 
     pub(crate) fn into_entry(self, key: &[u8]) -> EntryBox {
         match self.content {
             Content::Int(n) => EntryBox::new(key, Payload::Int(n), self.deadline_ms, self.access),
-            Content::Bytes { blob, raw } if blob.bytes().len() <= 1024 => {
-                EntryBox::new(key, Payload::Bytes { bytes: blob.bytes(), raw }, self.deadline_ms, self.access)
+            Content::Bytes { blob, tags } if blob.bytes().len() <= 1024 => {
+                let value = Payload::Tagged { bytes: blob.bytes(), tags };
+                EntryBox::new(key, value, self.deadline_ms, self.access)
             }
-            Content::Bytes { blob, raw } => {
-                EntryBox::new(key, Payload::Blob { blob, raw }, self.deadline_ms, self.access)
+            Content::Bytes { blob, tags } => {
+                EntryBox::new(key, Payload::TaggedBlob { blob, tags }, self.deadline_ms, self.access)
+            }
+            Content::Big { big, tags } => {
+                EntryBox::new(key, Payload::Big { big, tags }, self.deadline_ms, self.access)
             }
         }
     }
@@ -159,10 +258,28 @@ impl<'e> Entry<'e> {
 
     /// The name that OBJECT ENCODING gives.
     pub fn encoding(self) -> &'static str {
-        match self.str() {
-            Str::Int(_) => "int",
-            Str::Bytes(bytes) if bytes.len() <= EMBSTR_BYTES_MAX && !self.is_raw() => "embstr",
-            Str::Bytes(_) => "raw",
+        match (self.kind(), self.stage()) {
+            (Kind::String, raw) => match self.str() {
+                Str::Int(_) => "int",
+                Str::Bytes(bytes) if bytes.len() <= EMBSTR_BYTES_MAX && raw == 0 => "embstr",
+                Str::Bytes(_) => "raw",
+            },
+            (Kind::List, 0) | (Kind::Hash, 0) | (Kind::ZSet, 0) | (Kind::Set, 1) => "listpack",
+            (Kind::List, _) => "quicklist",
+            (Kind::Hash, 1) | (Kind::Set, 2..) => "hashtable",
+            (Kind::Hash, _) => "listpackex",
+            (Kind::Set, _) => "intset",
+            (Kind::ZSet, _) => "skiplist",
+            (Kind::Stream, _) => "stream",
+        }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(self) -> View<'e> {
+        match self.kind() {
+            Kind::String => View::String(self.str()),
+            _ => View::of(self.body(), self.tags()),
         }
     }
 

@@ -140,7 +140,7 @@ impl<'s> Snapshot<'s> {
             match record {
                 Record::Entry { head, value } => {
                     assert_eq!(self.long, None, "a record between the pieces of another");
-                    let value = value.bytes(&mut itoa::Buffer::new()).to_vec();
+                    let value = value.string().unwrap().bytes(&mut itoa::Buffer::new()).to_vec();
                     let key = (head.db, head.key.to_vec());
                     let twice = self.got.insert(key.clone(), (value, head.deadline_ms));
                     assert_eq!(twice, None, "{key:?} is handed out twice");

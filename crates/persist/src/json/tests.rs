@@ -93,8 +93,10 @@ fn written_in_pieces(bytes: &[u8], piece_bytes: usize) -> String {
     let head = Head { db: 3, key: b"long", deadline_ms: Some(5), access: 0 };
     writer.record(&Record::Long { head, len: bytes.len() as u64 }).unwrap();
     bytes.chunks(piece_bytes).for_each(|piece| writer.record(&Record::Piece(piece)).unwrap());
-    let other =
-        Record::Entry { head: Head { db: 0, key: b"n", deadline_ms: None, access: 0 }, value: Str::Int(-7) };
+    let other = Record::Entry {
+        head: Head { db: 0, key: b"n", deadline_ms: None, access: 0 },
+        value: engine::View::String(Str::Int(-7)),
+    };
     writer.record(&other).unwrap();
     String::from_utf8(writer.finish().unwrap()).unwrap()
 }

@@ -67,7 +67,7 @@ impl<W: Write> Writer<W> {
             Record::Entry { head, value } => {
                 self.head(head.db, head.key, head.deadline_ms)?;
                 self.out.write_all(b"\"string\": ")?;
-                match value {
+                match value.string().map_err(io::Error::other)? {
                     Str::Int(n) => text::write(&mut self.out, itoa::Buffer::new().format(n).as_bytes())?,
                     Str::Bytes(bytes) => text::write(&mut self.out, bytes)?,
                 }

@@ -126,7 +126,7 @@ impl<W: Write> Writer<W> {
         match record {
             Record::Entry { head, value } => {
                 let about = self.head(head, policy)?;
-                self.string(head.key, about, value)
+                self.string(head.key, about, value.string().map_err(io::Error::other)?)
             }
             Record::Long { head, len } => {
                 let about = self.head(head, policy)?;

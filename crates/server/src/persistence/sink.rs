@@ -100,6 +100,7 @@ impl<W: Write> Requests<W> {
         match record {
             Record::Entry { head, value } => {
                 self.select(head.db)?;
+                let value = value.string().map_err(io::Error::other)?;
                 request(&mut self.out, &[b"SET", head.key, value.bytes(&mut itoa::Buffer::new())])?;
                 self.deadline(head.key, head.deadline_ms)
             }
@@ -151,7 +152,7 @@ fn argument(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use engine::{Head, Str};
+    use engine::{Head, Str, View};
 
     use super::*;
 
@@ -160,7 +161,7 @@ mod tests {
         let mut requests = Requests::new(Vec::new());
         let mut put = |record: Record<'_>| requests.put(record).unwrap();
         let head = |key, deadline_ms| Head { db: 0, key, deadline_ms, access: 0 };
-        put(Record::Entry { head: head(b"a", None), value: Str::Int(-5) });
+        put(Record::Entry { head: head(b"a", None), value: View::String(Str::Int(-5)) });
         put(Record::Long { head: head(b"b", Some(7)), len: 5 });
         put(Record::Piece(b"xy"));
         put(Record::Piece(b"z\r\n"));

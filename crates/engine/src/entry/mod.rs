@@ -4,7 +4,7 @@
 //!
 //! | bytes | content |
 //! | --- | --- |
-//! | 1 | kind of the value (low 4 bits), its form (high 4 bits) |
+//! | 1 | kind of the value (bits 0 to 2), its form (bits 4 and 5), the high bit of its stage (bit 3) |
 //! | 1 | flags |
 //! | 3 | access metadata, see [`crate::access`] |
 //! | 1 or 4 | length of the key (4 with `KEY_LONG`) |
@@ -13,16 +13,24 @@
 //! | | the key |
 //! | | the value, when inline |
 //!
+//! A small collection is a run of packed elements ([`crate::packed`]), inline or in a blob, a large one a
+//! [`crate::collection::Big`] behind the pointer. Which name OBJECT ENCODING gives it is its stage, which goes by the
+//! limits that Redis has, while the form goes by what is best.
+//!
 //! Numbers are in the machine's order and unaligned. The allocation's size is the size class of all this.
 #![allow(unsafe_code, reason = "the layout above, with its tail and unaligned fields, needs raw memory")]
+
+mod collection;
+mod string;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use crate::blob::{Blob, BlobMut};
+use crate::collection::Big;
 use crate::memory::size_class;
-use crate::value::{Kind, Str};
+use crate::value::{Content, Kind, Str};
 
 /// The entry has a deadline.
 const DEADLINE: u8 = 1 << 0;
@@ -30,10 +38,19 @@ const DEADLINE: u8 = 1 << 0;
 const KEY_LONG: u8 = 1 << 1;
 /// The inline value's length takes 4 bytes.
 const VALUE_LONG: u8 = 1 << 2;
-/// The string was made by changing bytes in place (OBJECT ENCODING says `raw`).
+/// The string was made by changing bytes in place (OBJECT ENCODING says `raw`); of a collection the low bit of its
+/// stage.
 const RAW: u8 = 1 << 3;
 /// A bit for each snapshot cut that needs the entry no more, see [`crate::cut`].
 const CUTS_SHIFT: u32 = 4;
+const CUTS: u8 = ((1 << crate::cut::CUTS_MAX) - 1) << CUTS_SHIFT;
+/// Fields of the hash have deadlines.
+const TIMED: u8 = 1 << 7;
+
+const KIND: u8 = 0x07;
+/// The high bit of the stage, in the first byte.
+const STAGE_HIGH: u8 = 1 << 3;
+const FORM_SHIFT: u32 = 4;
 
 const ACCESS_AT: usize = 2;
 const KEY_LEN_AT: usize = 5;
@@ -49,13 +66,14 @@ enum Form {
     Int = 0,
     Inline = 1,
     Blob = 2,
+    Big = 3,
 }
 
 /// Offset of the key by form (times 8) and flags below `RAW`.
-const KEY_AT: [u8; 24] = {
-    let mut table = [0; 24];
+const KEY_AT: [u8; 32] = {
+    let mut table = [0; 32];
     let mut i = 0;
-    while i < 24 {
+    while i < 32 {
         let (form, flags) = (i / 8, (i % 8) as u8);
         let key_len = if flags & KEY_LONG != 0 { 4 } else { 1 };
         let deadline = if flags & DEADLINE != 0 { 8 } else { 0 };
@@ -79,15 +97,144 @@ pub(crate) enum Payload<'v> {
     Bytes { bytes: &'v [u8], raw: bool },
     /// A blob that becomes the entry's.
     Blob { blob: Blob, raw: bool },
+    /// Packed elements or a string's bytes, copied as `Bytes` are.
+    Tagged { bytes: &'v [u8], tags: Tags },
+    /// The same in a blob that becomes the entry's.
+    TaggedBlob { blob: Blob, tags: Tags },
+    /// A large collection.
+    Big { big: Box<Big>, tags: Tags },
+}
+
+/// What an entry says of a value beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tags {
+    /// Its kind.
+    pub(crate) kind: Kind,
+    /// Which of the names OBJECT ENCODING gives, in the order a growing collection gets them: 0 to 3. Of a string 1: it
+    /// was changed in place.
+    pub(crate) stage: u8,
+    /// Fields of the hash have deadlines.
+    pub(crate) timed: bool,
+}
+
+impl Tags {
+    /// Of a collection's first elements.
+    pub(crate) fn of(kind: Kind) -> Tags {
+        Tags { kind, stage: 0, timed: false }
+    }
+
+    /// A byte that [`Tags::from_byte`] reads.
+    pub(crate) fn byte(self) -> u8 {
+        self.kind as u8 | self.stage << 3 | u8::from(self.timed) << 5
+    }
+
+    /// What [`Tags::byte`] gave.
+    pub(crate) fn from_byte(byte: u8) -> Tags {
+        Tags { kind: Kind::from_bits(byte & KIND), stage: byte >> 3 & 3, timed: byte & 1 << 5 != 0 }
+    }
+
+    fn string(raw: bool) -> Tags {
+        Tags { kind: Kind::String, stage: u8::from(raw), timed: false }
+    }
 }
 
 /// An entry, owned. Invariant: `0` points to an allocation as the module describes, whose size is the size
-/// class of its content, owned by nobody else; with form `Blob` it owns the blob its pointer names.
+/// class of its content, owned by nobody else; with form `Blob` it owns the blob its pointer names, with form `Big` the box.
 #[derive(Debug)]
 pub(crate) struct EntryBox(NonNull<u8>);
 
 // SAFETY: an entry owns all it points to, like a `Box`.
 unsafe impl Send for EntryBox {}
+
+/// What every entry has beside its value.
+struct Head<'k> {
+    key: &'k [u8],
+    deadline_ms: Option<i64>,
+    access: u32,
+}
+
+impl Head<'_> {
+    fn flags(&self, tags: Tags) -> u8 {
+        let mut flags = if tags.stage & 1 != 0 { RAW } else { 0 };
+        flags |= if self.deadline_ms.is_some() { DEADLINE } else { 0 };
+        flags |= if self.key.len() > usize::from(u8::MAX) { KEY_LONG } else { 0 };
+        flags | if tags.timed { TIMED } else { 0 }
+    }
+
+    /// An entry whose value is the bytes of `parts` behind each other, inside or in a blob, whichever takes less memory.
+    #[inline]
+    fn with_bytes<const N: usize>(&self, tags: Tags, parts: [&[u8]; N]) -> EntryBox {
+        let len = parts.iter().map(|part| part.len()).sum();
+        let flags = self.flags(tags) | if len > usize::from(u8::MAX) { VALUE_LONG } else { 0 };
+        if inline_is_smaller(self.key.len(), flags, len) {
+            return self.build(tags, Form::Inline, flags, len as u64, parts);
+        }
+        let mut blob = Blob::with_capacity(len);
+        parts.iter().for_each(|part| blob.extend(part));
+        self.with_blob(tags, blob)
+    }
+
+    fn with_blob(&self, tags: Tags, blob: Blob) -> EntryBox {
+        self.with_word(tags, Form::Blob, blob.into_raw().expose_provenance() as u64)
+    }
+
+    #[inline]
+    fn with_word(&self, tags: Tags, form: Form, word: u64) -> EntryBox {
+        self.build(tags, form, self.flags(tags), word, [])
+    }
+
+    /// `word`: with form `Inline` the length of the parts, otherwise the integer or pointer.
+    #[inline]
+    fn build<const N: usize>(
+        &self,
+        tags: Tags,
+        form: Form,
+        flags: u8,
+        word: u64,
+        parts: [&[u8]; N],
+    ) -> EntryBox {
+        let (key, key_at) = (self.key, key_at(form, flags));
+        let inline_len = if form == Form::Inline { word as usize } else { 0 };
+        debug_assert_eq!(inline_len, parts.iter().map(|part| part.len()).sum(), "the length of the parts");
+        let layout = layout(key_at + key.len() + inline_len);
+        // SAFETY: the size is not zero.
+        let Some(at) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+        // SAFETY: all offsets written lie within the size computed above, the parts being as long as said; key and parts
+        // are borrowed apart from the new allocation.
+        unsafe {
+            let stage_high = if tags.stage & 2 != 0 { STAGE_HIGH } else { 0 };
+            at.write(tags.kind as u8 | stage_high | (form as u8) << FORM_SHIFT);
+            at.add(1).write(flags);
+            at.add(ACCESS_AT).cast::<[u8; 3]>().write_unaligned(access_bytes(self.access));
+            let mut field = at.add(KEY_LEN_AT);
+            if flags & KEY_LONG != 0 {
+                let len = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
+                field.cast::<u32>().write_unaligned(len);
+                field = field.add(4);
+            } else {
+                field.write(key.len() as u8);
+                field = field.add(1);
+            }
+            if let Some(deadline_ms) = self.deadline_ms {
+                field.cast::<i64>().write_unaligned(deadline_ms);
+                field = field.add(8);
+            }
+            match form {
+                Form::Inline if flags & VALUE_LONG != 0 => field.cast::<u32>().write_unaligned(word as u32),
+                Form::Inline => field.write(word as u8),
+                Form::Int | Form::Blob | Form::Big => field.cast::<u64>().write_unaligned(word),
+            }
+            let mut end = at.add(key_at);
+            end.copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
+            end = end.add(key.len());
+            for part in parts {
+                end.copy_from_nonoverlapping(NonNull::from(part).cast(), part.len());
+                end = end.add(part.len());
+            }
+        }
+        EntryBox(at)
+    }
+}
 
 /// A view of one entry.
 #[derive(Clone, Copy, Debug)]
@@ -102,59 +249,17 @@ impl EntryBox {
     /// # Panics
     /// Panics on a key of 4 GiB or more: the protocol's limits are below.
     pub(crate) fn new(key: &[u8], value: Payload<'_>, deadline_ms: Option<i64>, access: u32) -> EntryBox {
-        let mut flags = 0;
-        flags |= if deadline_ms.is_some() { DEADLINE } else { 0 };
-        flags |= if key.len() > usize::from(u8::MAX) { KEY_LONG } else { 0 };
-        let (form, flags, word, inline): (Form, u8, u64, &[u8]) = match value {
-            Payload::Int(n) => (Form::Int, flags, n as u64, &[]),
-            Payload::Bytes { bytes, raw } => {
-                let flags = flags | if raw { RAW } else { 0 };
-                let long = if bytes.len() > usize::from(u8::MAX) { VALUE_LONG } else { 0 };
-                if inline_is_smaller(key.len(), flags | long, bytes.len()) {
-                    (Form::Inline, flags | long, 0, bytes)
-                } else {
-                    (Form::Blob, flags, Blob::new(bytes).into_raw().expose_provenance() as u64, &[])
-                }
+        let head = Head { key, deadline_ms, access };
+        match value {
+            Payload::Int(n) => head.with_word(Tags::string(false), Form::Int, n as u64),
+            Payload::Bytes { bytes, raw } => head.with_bytes(Tags::string(raw), [bytes]),
+            Payload::Blob { blob, raw } => head.with_blob(Tags::string(raw), blob),
+            Payload::Tagged { bytes, tags } => head.with_bytes(tags, [bytes]),
+            Payload::TaggedBlob { blob, tags } => head.with_blob(tags, blob),
+            Payload::Big { big, tags } => {
+                head.with_word(tags, Form::Big, Box::into_raw(big).expose_provenance() as u64)
             }
-            Payload::Blob { blob, raw } => {
-                let flags = flags | if raw { RAW } else { 0 };
-                (Form::Blob, flags, blob.into_raw().expose_provenance() as u64, &[])
-            }
-        };
-        let key_at = key_at(form, flags);
-        let layout = layout(key_at + key.len() + inline.len());
-        // SAFETY: the size is not zero.
-        let Some(at) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
-        // SAFETY: all offsets written lie within the size computed above; `key` and `inline` are borrowed
-        // apart from the new allocation.
-        unsafe {
-            at.write(Kind::String as u8 | (form as u8) << 4);
-            at.add(1).write(flags);
-            at.add(ACCESS_AT).cast::<[u8; 3]>().write_unaligned(access_bytes(access));
-            let mut field = at.add(KEY_LEN_AT);
-            if flags & KEY_LONG != 0 {
-                let len = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
-                field.cast::<u32>().write_unaligned(len);
-                field = field.add(4);
-            } else {
-                field.write(key.len() as u8);
-                field = field.add(1);
-            }
-            if let Some(deadline_ms) = deadline_ms {
-                field.cast::<i64>().write_unaligned(deadline_ms);
-                field = field.add(8);
-            }
-            match form {
-                Form::Inline if flags & VALUE_LONG != 0 => {
-                    field.cast::<u32>().write_unaligned(inline.len() as u32)
-                }
-                Form::Inline => field.write(inline.len() as u8),
-                Form::Int | Form::Blob => field.cast::<u64>().write_unaligned(word),
-            }
-            at.add(key_at).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
-            at.add(key_at + key.len()).copy_from_nonoverlapping(NonNull::from(inline).cast(), inline.len());
         }
-        EntryBox(at)
     }
 
     /// Gives up the ownership to the pointer returned; [`EntryBox::from_raw`] takes it back.
@@ -190,7 +295,7 @@ impl EntryBox {
     /// Notes which cuts need the entry no more: a bit each.
     pub(crate) fn set_cuts(&mut self, cuts: u8) {
         debug_assert!(cuts < 1 << crate::cut::CUTS_MAX, "a bit for each cut");
-        let flags = self.view().flags() & ((1 << CUTS_SHIFT) - 1) | cuts << CUTS_SHIFT;
+        let flags = self.view().flags() & !CUTS | cuts << CUTS_SHIFT;
         // SAFETY: the flags are the second byte of every entry; these bits say nothing about the layout.
         unsafe { self.0.add(1).write(flags) };
     }
@@ -205,64 +310,6 @@ impl EntryBox {
         there
     }
 
-    /// Writes `value` in the place of the one there is, when that needs no other allocation and the deadline
-    /// stays as it is; otherwise gives it back.
-    #[inline]
-    pub(crate) fn replace_value<'v>(&mut self, value: Payload<'v>) -> Result<(), Payload<'v>> {
-        let entry = self.view();
-        match (entry.form(), value) {
-            (Form::Int, Payload::Int(n)) => {
-                // SAFETY: an entry of form Int has an integer there.
-                unsafe { entry.word_field().write_unaligned(n as u64) };
-                Ok(())
-            }
-            (Form::Inline, Payload::Bytes { bytes, raw }) => {
-                let (flags, key_len) = (entry.flags(), entry.key_len());
-                let same = (flags & RAW != 0) == raw && (bytes.len() > 255) == (flags & VALUE_LONG != 0);
-                let new_class = size_class(key_at(Form::Inline, flags) + key_len + bytes.len());
-                if !same || new_class != entry.entry_bytes() {
-                    return Err(Payload::Bytes { bytes, raw });
-                }
-                // SAFETY: the new content lies within the same class, so within the allocation; `bytes` is
-                // borrowed apart from it.
-                unsafe {
-                    let field = entry.value_field();
-                    if flags & VALUE_LONG != 0 {
-                        field.cast::<u32>().write_unaligned(bytes.len() as u32);
-                    } else {
-                        field.write(bytes.len() as u8);
-                    }
-                    let value = self.0.add(key_at(Form::Inline, flags) + key_len);
-                    value.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
-                }
-                Ok(())
-            }
-            (Form::Blob, Payload::Bytes { bytes, raw: false }) if entry.flags() & RAW == 0 => {
-                let done = self.blob_mut().is_some_and(|mut blob| blob.try_replace(bytes));
-                if done { Ok(()) } else { Err(Payload::Bytes { bytes, raw: false }) }
-            }
-            (_, value) => Err(value),
-        }
-    }
-
-    /// The value's bytes, to be changed in place; nothing when it is an integer.
-    pub(crate) fn bytes_mut(&mut self) -> Option<&mut [u8]> {
-        let entry = self.view();
-        match entry.form() {
-            Form::Int => None,
-            Form::Inline => {
-                let (len, at) = (entry.inline_len(), key_at(Form::Inline, entry.flags()) + entry.key_len());
-                // SAFETY: the inline value lies there, initialized, and the entry is borrowed alone.
-                Some(unsafe { std::slice::from_raw_parts_mut(self.0.add(at).as_ptr(), len) })
-            }
-            Form::Blob => self.blob_mut().map(|mut blob| {
-                let bytes = blob.bytes_mut();
-                // SAFETY: the bytes live in the blob's allocation, which the entry, borrowed alone, owns.
-                unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr(), bytes.len()) }
-            }),
-        }
-    }
-
     /// Sets or takes away the deadline; moves the entry when it had none before, or has none after.
     pub(crate) fn set_deadline(&mut self, deadline_ms: Option<i64>) {
         if let Some(at) = deadline_ms
@@ -274,58 +321,22 @@ impl EntryBox {
         if entry.deadline_ms() == deadline_ms {
             return;
         }
+        let (head, tags) = (Head { key: entry.key(), deadline_ms, access: entry.access() }, entry.tags());
         *self = match entry.form() {
-            Form::Int => EntryBox::new(entry.key(), Payload::Int(entry.int()), deadline_ms, entry.access()),
-            Form::Inline => {
-                let value = Payload::Bytes { bytes: entry.inline(), raw: entry.is_raw() };
-                EntryBox::new(entry.key(), value, deadline_ms, entry.access())
-            }
-            Form::Blob => {
-                let value = Payload::Blob { blob: self.take_blob(), raw: entry.is_raw() };
-                EntryBox::new(entry.key(), value, deadline_ms, entry.access())
+            Form::Inline => head.with_bytes(tags, [entry.inline()]),
+            form => {
+                let moved = head.with_word(tags, form, entry.word());
+                self.forget_word();
+                moved
             }
         };
     }
 
-    /// Adds `tail` to the end of the string.
-    pub(crate) fn append(&mut self, tail: &[u8]) {
-        self.grow(tail.len(), |blob| blob.extend(tail));
-    }
-
-    /// Makes the string at least `len` bytes long, with zeros at the end, and one that changes in place.
-    pub(crate) fn lengthen(&mut self, len: usize) {
-        let old = self.view().str().len();
-        if len > old || self.view().form() == Form::Int {
-            self.grow(len.saturating_sub(old), |blob| blob.lengthen(len));
-        }
-        self.mark_raw();
-    }
-
-    /// Runs `change`, which adds `more` bytes, on the string as a blob; a short one goes back into the entry.
-    fn grow(&mut self, more: usize, change: impl FnOnce(&mut Blob)) {
-        self.mark_raw();
-        if let Some(mut blob) = self.blob_mut() {
-            return change(&mut blob);
-        }
-        let entry = self.view();
-        let mut digits = itoa::Buffer::new();
-        let bytes = entry.str().bytes(&mut digits);
-        let mut blob = Blob::with_capacity(bytes.len() + more);
-        blob.extend(bytes);
-        change(&mut blob);
-        let value = if blob.bytes().len() <= INLINE_BYTES_MAX / 4 {
-            Payload::Bytes { bytes: blob.bytes(), raw: true }
-        } else {
-            Payload::Blob { blob, raw: true }
-        };
-        *self = EntryBox::new(entry.key(), value, entry.deadline_ms(), entry.access());
-    }
-
-    /// Notes that the string changes in place from now on.
-    fn mark_raw(&mut self) {
-        if self.view().form() != Form::Int {
-            // SAFETY: the flags are the second byte of every entry; RAW says nothing about the layout.
-            unsafe { self.0.add(1).write(self.view().flags() | RAW) };
+    /// Another box owns what the word of this one names: it is to be dropped and not looked at again.
+    fn forget_word(&self) {
+        if self.view().form() != Form::Inline {
+            // SAFETY: all forms but Inline have a word, and null keeps `drop` from freeing anything.
+            unsafe { self.view().word_field().write_unaligned(0) };
         }
     }
 
@@ -336,14 +347,14 @@ impl EntryBox {
     }
 
     /// Takes the entry apart: its value, deadline and access metadata.
-    pub(crate) fn into_value(self) -> (crate::value::Content, Option<i64>, u32) {
-        use crate::value::Content;
+    pub(crate) fn into_value(self) -> (Content, Option<i64>, u32) {
         let entry = self.view();
-        let (deadline_ms, access, raw) = (entry.deadline_ms(), entry.access(), entry.is_raw());
+        let (deadline_ms, access, tags) = (entry.deadline_ms(), entry.access(), entry.tags());
         let content = match entry.form() {
             Form::Int => Content::Int(entry.int()),
-            Form::Inline => Content::Bytes { blob: Blob::new(entry.inline()), raw },
-            Form::Blob => Content::Bytes { blob: self.take_blob(), raw },
+            Form::Inline => Content::Bytes { blob: Blob::new(entry.inline()), tags },
+            Form::Blob => Content::Bytes { blob: self.take_blob(), tags },
+            Form::Big => Content::Big { big: self.take_big(), tags },
         };
         (content, deadline_ms, access)
     }
@@ -365,14 +376,10 @@ impl Drop for EntryBox {
     fn drop(&mut self) {
         let entry = self.view();
         let size = entry.entry_bytes();
-        if entry.form() == Form::Blob {
-            // SAFETY: form Blob: the word is the pointer of a blob this entry owns, or null when taken.
-            unsafe {
-                let word = entry.word_field().read_unaligned();
-                if word != 0 {
-                    drop(Blob::from_raw(std::ptr::with_exposed_provenance_mut(word as usize)));
-                }
-            }
+        match entry.form() {
+            Form::Blob if entry.word() != 0 => drop(self.take_blob()),
+            Form::Big if entry.word() != 0 => drop(self.take_big()),
+            _ => {}
         }
         // SAFETY: the allocation was made with the layout of this content's class (invariant).
         unsafe { dealloc(self.0.as_ptr(), layout(size)) };
@@ -393,10 +400,11 @@ impl<'e> Entry<'e> {
 
     #[inline]
     fn form(self) -> Form {
-        match self.byte(0) >> 4 {
+        match self.byte(0) >> FORM_SHIFT & 3 {
             0 => Form::Int,
             1 => Form::Inline,
-            _ => Form::Blob,
+            2 => Form::Blob,
+            _ => Form::Big,
         }
     }
 
@@ -420,7 +428,7 @@ impl<'e> Entry<'e> {
         let size = match self.form() {
             Form::Inline if self.flags() & VALUE_LONG != 0 => 4,
             Form::Inline => 1,
-            Form::Int | Form::Blob => 8,
+            Form::Int | Form::Blob | Form::Big => 8,
         };
         // SAFETY: the field stands right before the key.
         unsafe { self.at.add(key_at(self.form(), self.flags()) - size) }
@@ -430,9 +438,14 @@ impl<'e> Entry<'e> {
         self.value_field().cast().as_ptr()
     }
 
+    /// The integer or pointer.
+    fn word(self) -> u64 {
+        // SAFETY: called on all forms but Inline: they have one.
+        unsafe { self.word_field().read_unaligned() }
+    }
+
     fn int(self) -> i64 {
-        // SAFETY: called on form Int only.
-        unsafe { self.word_field().read_unaligned() as i64 }
+        self.word() as i64
     }
 
     fn inline_len(self) -> usize {
@@ -479,12 +492,7 @@ impl<'e> Entry<'e> {
     /// Which cuts need the entry no more: a bit each.
     #[inline]
     pub(crate) fn cuts(self) -> u8 {
-        self.flags() >> CUTS_SHIFT
-    }
-
-    /// Whether the string was made by changing bytes in place.
-    pub(crate) fn is_raw(self) -> bool {
-        self.flags() & RAW != 0
+        (self.flags() & CUTS) >> CUTS_SHIFT
     }
 
     /// The key.
@@ -498,7 +506,7 @@ impl<'e> Entry<'e> {
     /// The kind of the value.
     #[inline]
     pub fn kind(self) -> Kind {
-        Kind::from_bits(self.byte(0) & 0x0f)
+        Kind::from_bits(self.byte(0) & KIND)
     }
 
     /// When it expires, in milliseconds since the Unix epoch; nothing: never.
@@ -515,20 +523,22 @@ impl<'e> Entry<'e> {
             Form::Int => Str::Int(self.int()),
             Form::Inline => Str::Bytes(self.inline()),
             Form::Blob => Str::Bytes(self.blob_bytes()),
+            Form::Big => Str::Bytes(&[]),
         }
     }
 
     /// Bytes of memory the entry's allocations take.
     pub(crate) fn allocated_bytes(self) -> usize {
-        let blob = match self.form() {
+        let apart = match self.form() {
             // SAFETY: form Blob: the word is the pointer of a blob that lives as long as the entry.
             Form::Blob => unsafe {
-                let at = std::ptr::with_exposed_provenance_mut(self.word_field().read_unaligned() as usize);
+                let at = std::ptr::with_exposed_provenance_mut(self.word() as usize);
                 std::mem::ManuallyDrop::new(Blob::from_raw(at)).memory_bytes()
             },
+            Form::Big => self.big().map_or(0, |big| size_class(size_of::<Big>()) + big.allocated_bytes()),
             Form::Int | Form::Inline => 0,
         };
-        self.entry_bytes() + blob
+        self.entry_bytes() + apart
     }
 
     /// A view of the entry at `at`.
