@@ -171,7 +171,7 @@ impl Command {
 }
 
 /// All commands, family by family.
-pub(crate) static FAMILIES: [&[&Command]; 24] = [
+pub(crate) static FAMILIES: [&[&Command]; 25] = [
     crate::string::COMMANDS,
     crate::string_many::COMMANDS,
     crate::string_range::COMMANDS,
@@ -181,6 +181,7 @@ pub(crate) static FAMILIES: [&[&Command]; 24] = [
     crate::bitmap::COMMANDS,
     crate::bitop::COMMANDS,
     crate::bitfield::COMMANDS,
+    crate::hyperloglog::COMMANDS,
     crate::generic::COMMANDS,
     crate::dump::COMMANDS,
     crate::scan::COMMANDS,
