@@ -27,6 +27,7 @@ mod stream;
 mod survey;
 mod table;
 mod timetable;
+mod tree;
 mod turn;
 mod value;
 mod zset;
