@@ -9,6 +9,7 @@ mod collection;
 mod cut;
 mod db;
 mod db_collections;
+mod dict;
 mod entry;
 mod hash;
 mod held;
