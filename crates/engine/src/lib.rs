@@ -45,7 +45,7 @@ pub use hash::{Hash, HashMut};
 pub use held::Held;
 pub use key::Key;
 pub use limits::Limits;
-pub use list::{List, ListMut};
+pub use list::{Elements, ElementsBack, End, List, ListBuilder, ListMut, element_of};
 pub use order::Order;
 pub use packed::{Element, Encoded, Packed};
 pub use rng::Rng;

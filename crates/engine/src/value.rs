@@ -108,7 +108,7 @@ impl<'e> View<'e> {
     /// A collection of this kind and body; a body that does not fit has no elements.
     pub(crate) fn of(body: Body<'e>, tags: Tags) -> View<'e> {
         match (tags.kind, body) {
-            (Kind::List, body) => View::List(List::new(body, tags)),
+            (Kind::List, body) => View::List(List::new(body)),
             (Kind::Set, body) => View::Set(Set::new(body, tags)),
             (Kind::ZSet, body) => View::ZSet(ZSet::new(body, tags)),
             (Kind::Hash, body) => View::Hash(Hash::new(body, tags)),
