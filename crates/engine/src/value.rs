@@ -216,6 +216,12 @@ impl Owned {
         Owned { content, deadline_ms: None, access: 0 }
     }
 
+    /// A stream that stands by itself; it never expires.
+    pub fn stream(stream: Stream) -> Owned {
+        let big = Box::new(Big::Stream(stream));
+        Owned::collection(Collection::Big { big, tags: Tags::of(Kind::Stream) })
+    }
+
     /// The value.
     pub fn value(&self) -> View<'_> {
         match &self.content {

@@ -13,7 +13,7 @@ pub(super) fn decode<'a>(input: &mut Slice<'a>, encoding: Encoding) -> Result<St
         let (id, run) = (input.string()?, input.string()?);
         let broken = |broken| Error { offset, fault: Fault::Corrupt(broken) };
         let id = <[u8; 16]>::try_from(&*id).map_err(|_| broken("a node of a stream has no id"))?;
-        stream.entries.push_node(id_of_bytes(id), run).map_err(broken)?;
+        stream.entries.push_node(StreamId::from_bytes(id), run).map_err(broken)?;
     }
     let at = input.offset();
     let len = input.length()?;
@@ -47,15 +47,6 @@ fn id_of_lengths(input: &mut Slice<'_>) -> Result<StreamId, Error> {
     Ok(StreamId { ms: input.length()?, seq: input.length()? })
 }
 
-fn id_of_bytes(bytes: [u8; 16]) -> StreamId {
-    let n = u128::from_be_bytes(bytes);
-    StreamId { ms: (n >> 64) as u64, seq: n as u64 }
-}
-
-fn bytes_of_id(id: StreamId) -> [u8; 16] {
-    (u128::from(id.ms) << 64 | u128::from(id.seq)).to_be_bytes()
-}
-
 // -- groups -----------------------------------------------------------------------------------
 
 fn decode_group<'a>(
@@ -70,7 +61,7 @@ fn decode_group<'a>(
         _ => Some(input.length()?).filter(|&n| i64::try_from(n).is_ok()),
     };
     let mut pending = repeat(input, |input| {
-        let id = id_of_bytes(input.array()?);
+        let id = StreamId::from_bytes(input.array()?);
         let delivered_ms = i64::from_le_bytes(input.array()?);
         Ok(StreamPending { id, consumer: usize::MAX, delivered_ms, deliveries: input.length()? })
     })?;
@@ -107,7 +98,7 @@ fn decode_consumer<'a>(
     };
     for _ in 0..input.length()? {
         let at = input.offset();
-        let id = id_of_bytes(input.array()?);
+        let id = StreamId::from_bytes(input.array()?);
         let place = pending.binary_search_by_key(&id, |entry| entry.id);
         let free = place.ok().filter(|&i| pending[i].consumer == usize::MAX);
         let Some(i) = free else {
@@ -155,7 +146,7 @@ pub(super) trait Output {
 pub(super) fn encode(stream: &Stream<'_>, encoding: Encoding, out: &mut impl Output) {
     out.length(stream.entries.nodes().len() as u64);
     for (id, run) in stream.entries.nodes() {
-        out.string(&bytes_of_id(*id));
+        out.string(&id.to_bytes());
         out.string(run);
     }
     out.length(stream.entries.len());
@@ -175,7 +166,7 @@ fn encode_group(group: &StreamGroup<'_>, encoding: Encoding, out: &mut impl Outp
     out.length(group.entries_read.unwrap_or(u64::MAX));
     out.length(group.pending.len() as u64);
     for entry in &group.pending {
-        out.raw(&bytes_of_id(entry.id));
+        out.raw(&entry.id.to_bytes());
         out.raw(&entry.delivered_ms.to_le_bytes());
         out.length(entry.deliveries);
     }
@@ -194,6 +185,6 @@ fn encode_group(group: &StreamGroup<'_>, encoding: Encoding, out: &mut impl Outp
             out.raw(&consumer.active_ms.unwrap_or(-1).to_le_bytes());
         }
         out.length(own.len() as u64);
-        own.iter().for_each(|id| out.raw(&bytes_of_id(*id)));
+        own.iter().for_each(|id| out.raw(&id.to_bytes()));
     }
 }

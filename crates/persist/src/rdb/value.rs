@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use engine::Kind;
+pub use engine::StreamId;
 
 use super::module::ModuleName;
 pub use super::stream_entries::{StreamEntries, StreamEntry};
@@ -82,15 +83,6 @@ pub struct Field<'a> {
     pub value: Bytes<'a>,
     /// When it expires, in milliseconds since the Unix epoch; nothing: never.
     pub deadline_ms: Option<i64>,
-}
-
-/// The id of a stream's entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId {
-    /// Milliseconds since the Unix epoch.
-    pub ms: u64,
-    /// The place among those of the same millisecond.
-    pub seq: u64,
 }
 
 /// A stream.

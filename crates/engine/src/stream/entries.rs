@@ -1,0 +1,260 @@
+//! The entries of a stream: nodes in the order of their ids, and walks over them.
+
+use std::sync::Arc;
+
+use super::id::StreamId;
+use super::node::{Cursor, Entry, Node};
+use super::runs::{Item, Place, Runs};
+use crate::limits::Limits;
+
+/// Entries in the order of their ids. Invariants: no node is empty; `len` and `bytes` are the nodes' together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entries {
+    nodes: Runs<Arc<Node>>,
+    len: u64,
+    bytes: usize,
+}
+
+/// What trimming is to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The newest so many entries.
+    Newest(u64),
+    /// The entries from this id on.
+    From(StreamId),
+}
+
+/// How a stream is to be trimmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trim {
+    /// What is to be left.
+    pub keep: Keep,
+    /// Whole nodes only: more may be left.
+    pub whole_nodes: bool,
+    /// Entries that are removed at most; 0: any number.
+    pub limit: u64,
+}
+
+impl Entries {
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn allocated_bytes(&self) -> usize {
+        self.bytes + self.nodes.allocated_bytes()
+    }
+
+    pub(super) fn first_id(&self) -> Option<StreamId> {
+        let node = self.nodes.first()?;
+        node.next(&mut node.start()).map(|entry| entry.id)
+    }
+
+    pub(super) fn last_id(&self) -> Option<StreamId> {
+        self.nodes.last().map(|node| node.tail)
+    }
+
+    /// Adds an entry whose id is above all there ever were; `fields` are names, each before its value.
+    pub(super) fn push(&mut self, id: StreamId, fields: &[&[u8]], limits: &Limits) {
+        self.len += 1;
+        let more = fields.iter().map(|field| field.len()).sum();
+        if let Some(last) = self.nodes.last_place() {
+            let added = self.change_node(last, |node| {
+                let full = node.is_full(more, limits);
+                if full {
+                    node.close()
+                } else {
+                    node.push(id, fields)
+                }
+                !full
+            });
+            if added {
+                return;
+            }
+        }
+        let mut node = Node::new(id, fields);
+        node.push(id, fields);
+        self.bytes += node.allocated_bytes();
+        self.nodes.insert(Arc::new(node));
+    }
+
+    /// Removes the entry with `id`; whether it was there.
+    pub(super) fn remove(&mut self, id: StreamId) -> bool {
+        let place = self.nodes.seek(id);
+        if self.get(id).is_none() {
+            return false;
+        }
+        self.len -= 1;
+        self.change_node(place, |node| node.remove(id));
+        self.drop_if_empty(place);
+        true
+    }
+
+    /// Trims; how many entries went.
+    pub(super) fn trim(&mut self, trim: &Trim) -> u64 {
+        let before = self.len;
+        while let Some(node) = self.nodes.first() {
+            let (live, removed) = (node.live as u64, before - self.len);
+            if matches!(trim.keep, Keep::Newest(count) if self.len <= count)
+                || (trim.limit > 0 && removed + live > trim.limit)
+            {
+                break;
+            }
+            let whole = match trim.keep {
+                Keep::Newest(count) => self.len - live >= count,
+                Keep::From(id) => node.last < id,
+            };
+            let first = self.nodes.seek(StreamId::MIN);
+            if whole {
+                self.len -= live;
+                self.bytes -= self.nodes.remove_at(first).allocated_bytes();
+                continue;
+            }
+            if !trim.whole_nodes {
+                let mut more = match trim.keep {
+                    Keep::Newest(count) => self.len - count,
+                    Keep::From(_) => live,
+                };
+                let goes = |id: StreamId| {
+                    let goes = more > 0 && !matches!(trim.keep, Keep::From(first) if id >= first);
+                    more -= u64::from(goes);
+                    goes
+                };
+                self.len -= self.change_node(first, |node| node.remove_front(goes)) as u64;
+                self.drop_if_empty(first);
+            }
+            break;
+        }
+        before - self.len
+    }
+
+    fn change_node<R>(&mut self, place: Place, change: impl FnOnce(&mut Node) -> R) -> R {
+        let node = self.nodes.get_mut(place).expect("the place is a node's");
+        // A copy, where one is made, has another capacity.
+        let before = node.allocated_bytes();
+        let node = Arc::make_mut(node);
+        let result = change(node);
+        self.bytes = self.bytes + node.allocated_bytes() - before;
+        result
+    }
+
+    fn drop_if_empty(&mut self, place: Place) {
+        if self.nodes.get(place).is_some_and(|node| node.live == 0) {
+            self.bytes -= self.nodes.remove_at(place).allocated_bytes();
+        }
+    }
+
+    /// The entry with `id`.
+    pub(super) fn get(&self, id: StreamId) -> Option<Entry<'_>> {
+        self.range(id, id).next()
+    }
+
+    /// The entries from `start` to `end`, both included.
+    pub(super) fn range(&self, start: StreamId, end: StreamId) -> Range<'_> {
+        Range { nodes: &self.nodes, place: self.nodes.seek(start), walk: None, start, end }
+    }
+
+    /// The same, the newest first.
+    pub(super) fn range_back(&self, start: StreamId, end: StreamId) -> RangeBack<'_> {
+        let place = self.nodes.seek(end);
+        let begins = self.nodes.get(place).is_some_and(|node| node.master <= end);
+        let place = if begins { Some(place) } else { self.nodes.before(place) };
+        RangeBack { nodes: &self.nodes, place, entries: Vec::new(), start, end }
+    }
+
+    /// How many nodes there are.
+    pub(super) fn nodes_len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// How many nodes a radix tree has that keeps these nodes by their ids and joins every run of bytes without a
+    /// branch into one, as Redis's does. It goes through the nodes.
+    pub(super) fn radix_nodes(&self) -> u64 {
+        /// Bytes of an id.
+        const DEPTH: usize = 16;
+        let mut masters = self.nodes.iter().map(|node| node.master.to_bytes());
+        let Some(mut before) = masters.next() else { return 1 };
+        // For each branch on the way to the leaf before: how many bytes stand above it.
+        let mut branches: Vec<usize> = Vec::new();
+        let mut nodes = 0;
+        // Something at depth `at` below a branch at `above`: itself, and the run of bytes between them.
+        let mut hang = |at: usize, above: Option<usize>| {
+            nodes += 1 + u64::from(above.map_or(at > 0, |above| at > above + 1));
+        };
+        for master in masters.map(Some).chain([None]) {
+            let shared = master.map(|id| id.iter().zip(before).take_while(|(a, b)| *a == b).count());
+            hang(DEPTH, shared.max(branches.last().copied()));
+            while let Some(at) = branches.pop_if(|at| Some(*at) > shared) {
+                hang(at, shared.max(branches.last().copied()));
+            }
+            if let Some(shared) = shared
+                && branches.last() != Some(&shared)
+            {
+                branches.push(shared);
+            }
+            before = master.unwrap_or(before);
+        }
+        nodes
+    }
+}
+
+/// Entries from one id to another; see [`super::Stream::range`].
+#[derive(Clone, Debug)]
+pub struct Range<'s> {
+    nodes: &'s Runs<Arc<Node>>,
+    /// The next node.
+    place: Place,
+    walk: Option<(&'s Node, Cursor)>,
+    start: StreamId,
+    end: StreamId,
+}
+
+impl<'s> Iterator for Range<'s> {
+    type Item = Entry<'s>;
+
+    fn next(&mut self) -> Option<Entry<'s>> {
+        loop {
+            let (node, cursor) = match &mut self.walk {
+                Some((node, cursor)) => (*node, cursor),
+                None => {
+                    let node = self.nodes.get(self.place)?;
+                    self.place = self.nodes.after(self.place);
+                    let (_, cursor) = self.walk.insert((node, node.start()));
+                    (node.as_ref(), cursor)
+                }
+            };
+            match node.next(cursor) {
+                None => self.walk = None,
+                Some(entry) if entry.id > self.end => return None,
+                Some(entry) if entry.id >= self.start => return Some(entry),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// Entries from one id back to another; see [`super::Stream::range_back`].
+#[derive(Clone, Debug)]
+pub struct RangeBack<'s> {
+    nodes: &'s Runs<Arc<Node>>,
+    /// The next node.
+    place: Option<Place>,
+    /// What is left of the node before, the next one last.
+    entries: Vec<Entry<'s>>,
+    start: StreamId,
+    end: StreamId,
+}
+
+impl<'s> Iterator for RangeBack<'s> {
+    type Item = Entry<'s>;
+
+    fn next(&mut self) -> Option<Entry<'s>> {
+        while self.entries.is_empty() {
+            let place = self.place?;
+            let node = self.nodes.get(place)?;
+            let within = |entry: &Entry<'_>| self.start <= entry.id && entry.id <= self.end;
+            self.entries.extend(node.entries().filter(within));
+            self.place = if node.id() < self.start { None } else { self.nodes.before(place) };
+        }
+        self.entries.pop()
+    }
+}
