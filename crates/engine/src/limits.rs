@@ -28,20 +28,25 @@ pub struct Limits {
     pub hll_sparse_max_bytes: u64,
 }
 
+impl Limits {
+    /// Redis's defaults.
+    pub const DEFAULT: Limits = Limits {
+        hash_max_listpack_entries: 512,
+        hash_max_listpack_value: 64,
+        list_max_listpack_size: -2,
+        set_max_intset_entries: 512,
+        set_max_listpack_entries: 128,
+        set_max_listpack_value: 64,
+        zset_max_listpack_entries: 128,
+        zset_max_listpack_value: 64,
+        stream_node_max_bytes: 4096,
+        stream_node_max_entries: 100,
+        hll_sparse_max_bytes: 3000,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            hash_max_listpack_entries: 128,
-            hash_max_listpack_value: 64,
-            list_max_listpack_size: -2,
-            set_max_intset_entries: 512,
-            set_max_listpack_entries: 128,
-            set_max_listpack_value: 64,
-            zset_max_listpack_entries: 128,
-            zset_max_listpack_value: 64,
-            stream_node_max_bytes: 4096,
-            stream_node_max_entries: 100,
-            hll_sparse_max_bytes: 3000,
-        }
+        Limits::DEFAULT
     }
 }

@@ -51,8 +51,10 @@ pub(crate) enum Fate {
 pub(crate) struct Dispatcher {
     /// The process.
     pub(crate) shared: Arc<Shared>,
-    /// The configuration; the worker renews it.
+    /// The configuration.
     pub(crate) settings: Arc<Settings>,
+    /// Which version of it this is.
+    config_version: u64,
     /// What commands get and leave.
     pub(crate) turn: Turn,
     worker: usize,
@@ -73,6 +75,7 @@ impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>, worker: usize, seed: u64, garbage: Sender<Garbage>) -> Dispatcher {
         Dispatcher {
             settings: shared.config.settings(),
+            config_version: u64::MAX,
             shared,
             turn: Turn::new(clock::now_ms(), seed),
             worker,
@@ -86,15 +89,16 @@ impl Dispatcher {
         }
     }
 
-    /// Takes over what the configuration says of accesses and events.
-    pub(crate) fn configure(&mut self) {
-        let settings = &self.settings;
-        self.turn.access = if settings.maxmemory_policy.counts_accesses() {
-            let (log_factor, decay_minutes) = (settings.lfu_log_factor, settings.lfu_decay_time_min);
-            AccessPolicy::Lfu { log_factor, decay_minutes }
-        } else {
-            AccessPolicy::Lru
-        };
+    /// Takes over a configuration that has changed.
+    #[inline]
+    pub(crate) fn renew_settings(&mut self) {
+        let version = self.shared.config.version();
+        if version != self.config_version {
+            self.config_version = version;
+            self.settings = self.shared.config.settings();
+            self.turn.access = self.settings.access_policy();
+            self.turn.limits = self.settings.limits();
+        }
     }
 
     /// Runs the complete requests in `buf`, whose first byte is the first of a request, and sends the replies.
@@ -173,6 +177,7 @@ impl Dispatcher {
     }
 
     fn begin(&mut self, conn: &Connection) {
+        self.renew_settings();
         self.counted_ns = clock::now_ns();
         self.turn.now_ms = self.counted_ns / 1_000_000;
         self.turn.keep_expired = self.shared.clients.pause(self.turn.now_ms).is_some();
@@ -423,6 +428,8 @@ impl Dispatcher {
         drop(held);
         self.count(row, 1);
         self.follow(conn);
+        // It may have been CONFIG SET: the next command goes by what it says.
+        self.renew_settings();
     }
 
     fn is_paused(&self, row: &Row) -> bool {

@@ -83,7 +83,6 @@ pub(crate) struct Worker {
     /// What this worker accepts clients from, if it is the one that does.
     listeners: Option<Arc<Listeners>>,
     dispatcher: Dispatcher,
-    config_version: u64,
     connections: Slab<Connection>,
     tokens: HashMap<u64, usize>,
     /// Connections whose sockets may hold more than was read at their turn.
@@ -114,7 +113,6 @@ impl Worker {
             peers: Vec::new(),
             listeners: None,
             dispatcher: Dispatcher::new(Arc::clone(shared), index, seed, garbage),
-            config_version: u64::MAX,
             connections: Slab::new(),
             tokens: HashMap::new(),
             unread: Vec::new(),
@@ -165,7 +163,7 @@ impl Worker {
                 tracing::error!("Waiting for sockets failed: {error}");
                 return;
             }
-            self.renew_settings();
+            self.dispatcher.renew_settings();
             for event in &events {
                 match event.token() {
                     WAKER => self.take_messages(),
@@ -212,15 +210,6 @@ impl Worker {
             false => sweep_ms,
         };
         Duration::from_micros(until_ms.saturating_mul(1000).saturating_sub(now_us).max(0).unsigned_abs())
-    }
-
-    fn renew_settings(&mut self) {
-        let version = self.shared().config.version();
-        if version != self.config_version {
-            self.config_version = version;
-            self.dispatcher.settings = self.shared().config.settings();
-            self.dispatcher.configure();
-        }
     }
 
     fn take_messages(&mut self) {

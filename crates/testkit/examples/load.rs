@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::time::Instant;
 
-use engine::{AccessPolicy, Options, Store, Str};
+use engine::{AccessPolicy, Limits, Options, Store, Str};
 use persist::rdb::{self, About, LoadOptions, Reader, ReaderOptions, Writer, load};
 
 /// The allocator of the binary.
@@ -42,8 +42,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = Store::new(&Options { databases: 16, secret: 1, groups: 2 });
     let start = Instant::now();
     let mut reader = Reader::new(File::open(path)?, ReaderOptions { checksum: true })?;
-    let options =
-        LoadOptions { threads, now_ms: 0, keep_expired: false, replace: false, policy: AccessPolicy::Lru };
+    let options = LoadOptions {
+        threads,
+        now_ms: 0,
+        keep_expired: false,
+        replace: false,
+        policy: AccessPolicy::Lru,
+        limits: Limits::DEFAULT,
+    };
     let loaded = load(&store, &mut reader, &options, &mut |_| {})?;
     let time = start.elapsed();
     let mean_ns = time.as_nanos() / u128::from(loaded.keys.max(1));

@@ -106,7 +106,14 @@ impl Replay for Store {
     fn snapshot(&mut self, _: &Path, input: &mut dyn Read) -> Result<u64, Refused> {
         let now_ms = self.0.turn.now_ms;
         let policy = self.0.turn.access;
-        let options = LoadOptions { threads: 1, now_ms, keep_expired: false, replace: false, policy };
+        let options = LoadOptions {
+            threads: 1,
+            now_ms,
+            keep_expired: false,
+            replace: false,
+            policy,
+            limits: engine::Limits::DEFAULT,
+        };
         let refused = |e: rdb::Error| Refused { at: 0, what: e.to_string() };
         let mut reader = Reader::new(input, ReaderOptions { checksum: true }).map_err(refused)?;
         rdb::load(&self.0.store, &mut reader, &options, &mut |_| {}).map_err(refused)?;

@@ -26,6 +26,7 @@ pub fn load(store: &Store, input: impl Read, options: &LoadOptions) -> Result<Lo
     let mut turn = Turn::new(options.now_ms, 0);
     turn.loading = true;
     turn.access = options.policy;
+    turn.limits = options.limits;
     let mut loaded = Loaded::default();
     read(input, |item| match item {
         Item::Function(code) => {

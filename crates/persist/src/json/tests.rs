@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use engine::{AccessPolicy, Batch, Head, Held, Kind, Record, Step, Store, Str};
+use engine::{AccessPolicy, Batch, Head, Held, Kind, Limits, Record, Step, Store, Str};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -218,6 +218,7 @@ fn a_store_is_read_back() {
         keep_expired: false,
         replace: false,
         policy: AccessPolicy::Lru,
+        limits: Limits::DEFAULT,
     };
     let store = || Store::new(&engine::Options { databases: 4, secret: 7, groups: 1 });
     let data = r#"{"key":"a","string":"7"},{"key":"a","db":3,"string":"x","expires_ms":1001},

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use engine::{Access, AccessPolicy, Db, Free, Held, Store, Turn};
+use engine::{Access, AccessPolicy, Db, Free, Held, Limits, Store, Turn};
 use parking_lot::Mutex;
 
 use super::error::{Error, Fault};
@@ -45,6 +45,8 @@ pub struct LoadOptions {
     pub replace: bool,
     /// How accesses are remembered.
     pub policy: AccessPolicy,
+    /// By what limits encodings go.
+    pub limits: Limits,
 }
 
 /// How far loading has come.
@@ -137,6 +139,7 @@ impl<'s> Shared<'s> {
         let mut turn = Turn::new(self.options.now_ms, 0);
         turn.loading = true;
         turn.access = self.options.policy;
+        turn.limits = self.options.limits;
         turn
     }
 

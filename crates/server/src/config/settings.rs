@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use commands::Shutdown;
-use engine::AccessPolicy;
+use engine::{AccessPolicy, Limits};
 use persist::rdb::Version;
 
 use super::table::{Directive, table};
@@ -145,6 +145,28 @@ settings! {
     lazyfree_lazy_user_del: bool = "lazyfree-lazy-user-del",
     /// FLUSHALL and FLUSHDB free in another thread.
     lazyfree_lazy_user_flush: bool = "lazyfree-lazy-user-flush",
+    /// What encodings are called by: see [`Settings::limits`].
+    hash_max_listpack_entries: u64 = "hash-max-listpack-entries",
+    /// Likewise.
+    hash_max_listpack_value: u64 = "hash-max-listpack-value",
+    /// Likewise.
+    list_max_listpack_size: i64 = "list-max-listpack-size",
+    /// Likewise.
+    set_max_intset_entries: u64 = "set-max-intset-entries",
+    /// Likewise.
+    set_max_listpack_entries: u64 = "set-max-listpack-entries",
+    /// Likewise.
+    set_max_listpack_value: u64 = "set-max-listpack-value",
+    /// Likewise.
+    zset_max_listpack_entries: u64 = "zset-max-listpack-entries",
+    /// Likewise.
+    zset_max_listpack_value: u64 = "zset-max-listpack-value",
+    /// Bytes of a stream's node.
+    stream_node_max_bytes: u64 = "stream-node-max-bytes",
+    /// Entries of a stream's node.
+    stream_node_max_entries: u64 = "stream-node-max-entries",
+    /// Bytes up to which a HyperLogLog stays sparse.
+    hll_sparse_max_bytes: u64 = "hll-sparse-max-bytes",
     /// Directory for data, absolute.
     dir: PathBuf = "dir",
     /// Name of the snapshot's file, in `dir`.
@@ -207,6 +229,23 @@ impl Settings {
             AccessPolicy::Lfu { log_factor, decay_minutes }
         } else {
             AccessPolicy::Lru
+        }
+    }
+
+    /// By what limits encodings go.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            hash_max_listpack_entries: self.hash_max_listpack_entries,
+            hash_max_listpack_value: self.hash_max_listpack_value,
+            list_max_listpack_size: self.list_max_listpack_size,
+            set_max_intset_entries: self.set_max_intset_entries,
+            set_max_listpack_entries: self.set_max_listpack_entries,
+            set_max_listpack_value: self.set_max_listpack_value,
+            zset_max_listpack_entries: self.zset_max_listpack_entries,
+            zset_max_listpack_value: self.zset_max_listpack_value,
+            stream_node_max_bytes: self.stream_node_max_bytes,
+            stream_node_max_entries: self.stream_node_max_entries,
+            hll_sparse_max_bytes: self.hll_sparse_max_bytes,
         }
     }
 
@@ -460,6 +499,16 @@ mod tests {
         assert_eq!(with("io-threads", "3").io_threads, Threads(3));
         let shutdown = with("shutdown-on-sigterm", "nosave force").shutdown_on_sigterm;
         assert_eq!(shutdown, Shutdown { save: Some(false), now: false, force: true });
+    }
+
+    #[test]
+    fn limits_are_the_engines_until_a_directive_differs() {
+        let limits = Limits::default();
+        assert_eq!(Settings::from(Values::new()).limits(), limits);
+        let smaller = with("zset-max-ziplist-entries", "7").limits();
+        assert_eq!(smaller, Limits { zset_max_listpack_entries: 7, ..limits });
+        let longer = with("list-max-listpack-size", "-5").limits();
+        assert_eq!(longer, Limits { list_max_listpack_size: -5, ..limits });
     }
 
     #[test]

@@ -58,6 +58,7 @@ fn options(settings: &Settings, wanted: Wanted) -> LoadOptions {
         keep_expired: wanted.keep_expired,
         replace: wanted.replace,
         policy: settings.access_policy(),
+        limits: settings.limits(),
     }
 }
 

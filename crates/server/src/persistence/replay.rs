@@ -253,7 +253,9 @@ impl<'s> Runner<'s> {
     fn new(shared: &'s Shared, seed: u64) -> Runner<'s> {
         let mut turn = Turn::new(clock::now_ms(), seed);
         turn.loading = true;
-        turn.access = shared.config.settings().access_policy();
+        let settings = shared.config.settings();
+        turn.access = settings.access_policy();
+        turn.limits = settings.limits();
         Runner { shared, turn, session: Session::new(0, true), reply: Reply::new() }
     }
 

@@ -1,6 +1,6 @@
 //! Loading into a store.
 
-use engine::{Access, AccessPolicy, Db, Held, Options as StoreOptions, Store, Str, Turn};
+use engine::{Access, AccessPolicy, Db, Held, Limits, Options as StoreOptions, Store, Str, Turn};
 
 use crate::rdb::{
     About, Error, Fault, Item, LoadOptions, Loaded, Options, Reader, ReaderOptions, Value, Version, Writer,
@@ -14,6 +14,7 @@ const OPTIONS: LoadOptions = LoadOptions {
     keep_expired: false,
     replace: false,
     policy: AccessPolicy::Lru,
+    limits: Limits::DEFAULT,
 };
 
 fn store() -> Store {

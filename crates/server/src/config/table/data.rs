@@ -5,7 +5,7 @@ use super::{Directive, at_start, live};
 
 const INT_MAX: i64 = i32::MAX as i64;
 const NO_EVICTION: &str = "nothing is evicted yet";
-const OWN_ENCODINGS: &str = "Ebbtide chooses its compact encodings itself";
+const NO_COMPRESSION: &str = "lists are not compressed";
 const OWN_TABLE: &str = "Ebbtide's table grows a segment at a time and never rehashes";
 const NO_DEFRAG: &str = "there is no defragmentation, the allocator gives pages back";
 
@@ -47,18 +47,18 @@ pub(super) static ROWS: &[Directive] = &[
     live("active-defrag-cycle-us", Int(0, 100_000), "500", "Microseconds one step of defragmentation takes.").hidden().idle(NO_DEFRAG),
     live("active-defrag-max-scan-fields", Int(1, i64::MAX), "1000", "Fields from which a value is defragmented in pieces.").idle(NO_DEFRAG),
     // -- encodings ----------------------------------------------------------------------------
-    live("hash-max-listpack-entries", Int(0, i64::MAX), "512", "Fields a compact hash has at most.").alias("hash-max-ziplist-entries").idle(OWN_ENCODINGS),
-    live("hash-max-listpack-value", Memory(0, i64::MAX as u64), "64", "Bytes of a field or value in a compact hash.").alias("hash-max-ziplist-value").idle(OWN_ENCODINGS),
-    live("list-max-listpack-size", Int(i32::MIN as i64, INT_MAX), "-2", "Size of a node of a list.").alias("list-max-ziplist-size").idle(OWN_ENCODINGS),
-    live("list-compress-depth", Int(0, INT_MAX), "0", "Nodes at a list's ends that stay uncompressed; 0 for all.").idle(OWN_ENCODINGS),
-    live("set-max-intset-entries", Int(0, i64::MAX), "512", "Members a compact set of integers has at most.").idle(OWN_ENCODINGS),
-    live("set-max-listpack-entries", Int(0, i64::MAX), "128", "Members a compact set has at most.").idle(OWN_ENCODINGS),
-    live("set-max-listpack-value", Memory(0, i64::MAX as u64), "64", "Bytes of a member in a compact set.").idle(OWN_ENCODINGS),
-    live("zset-max-listpack-entries", Int(0, i64::MAX), "128", "Members a compact sorted set has at most.").alias("zset-max-ziplist-entries").idle(OWN_ENCODINGS),
-    live("zset-max-listpack-value", Memory(0, i64::MAX as u64), "64", "Bytes of a member in a compact sorted set.").alias("zset-max-ziplist-value").idle(OWN_ENCODINGS),
-    live("hll-sparse-max-bytes", Memory(0, i64::MAX as u64), "3000", "Bytes up to which a HyperLogLog stays sparse.").idle(OWN_ENCODINGS),
-    live("stream-node-max-bytes", Memory(0, i64::MAX as u64), "4096", "Bytes of one node of a stream.").idle(OWN_ENCODINGS),
-    live("stream-node-max-entries", Int(0, i64::MAX), "100", "Entries of one node of a stream.").idle(OWN_ENCODINGS),
+    live("hash-max-listpack-entries", Int(0, i64::MAX), "512", "Fields a hash called listpack has at most.").alias("hash-max-ziplist-entries"),
+    live("hash-max-listpack-value", Memory(0, i64::MAX as u64), "64", "Bytes of a field or value in a hash called listpack.").alias("hash-max-ziplist-value"),
+    live("list-max-listpack-size", Int(i32::MIN as i64, INT_MAX), "-2", "Size of a list called listpack: items, or -1 to -5 for 4 to 64 KiB.").alias("list-max-ziplist-size"),
+    live("list-compress-depth", Int(0, INT_MAX), "0", "Nodes at a list's ends that stay uncompressed; 0 for all.").idle(NO_COMPRESSION),
+    live("set-max-intset-entries", Int(0, i64::MAX), "512", "Members a set called intset has at most."),
+    live("set-max-listpack-entries", Int(0, i64::MAX), "128", "Members a set called listpack has at most."),
+    live("set-max-listpack-value", Memory(0, i64::MAX as u64), "64", "Bytes of a member in a set called listpack."),
+    live("zset-max-listpack-entries", Int(0, i64::MAX), "128", "Members a sorted set called listpack has at most.").alias("zset-max-ziplist-entries"),
+    live("zset-max-listpack-value", Memory(0, i64::MAX as u64), "64", "Bytes of a member in a sorted set called listpack.").alias("zset-max-ziplist-value"),
+    live("hll-sparse-max-bytes", Memory(0, i64::MAX as u64), "3000", "Bytes up to which a HyperLogLog stays sparse."),
+    live("stream-node-max-bytes", Memory(0, i64::MAX as u64), "4096", "Bytes of one node of a stream."),
+    live("stream-node-max-entries", Int(0, i64::MAX), "100", "Entries of one node of a stream."),
     // -- files --------------------------------------------------------------------------------
     live("dir", Directory, "ebbtide-data", "Directory for data; the default is made when it is missing, another must exist.").guarded(),
     live("dbfilename", FileName("dbfilename can't be a path, just a filename"), "dump.rdb", "File of the snapshot, in dir.").guarded(),
