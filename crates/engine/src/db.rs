@@ -84,9 +84,11 @@ impl<'a, 's> Db<'a, 's> {
         self.held.store().key(bytes)
     }
 
-    /// Lets go of every stripe, for a command that waits for others who need them. Nothing of the data can be
-    /// touched any more.
+    /// Lets go of every stripe, for a command that waits for others who need them, or works on with a clone of what it
+    /// has read. Nothing of the data can be touched any more.
     pub fn release(&mut self) {
+        // What was changed until now, by commands before this one, is ordered while its stripes are held.
+        self.turn.seal(self.held.store().order());
         self.held.release();
     }
 

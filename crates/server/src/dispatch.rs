@@ -381,7 +381,8 @@ impl Dispatcher {
                 self.count(row, uncounted);
                 uncounted = 0;
             }
-            if enough {
+            // A command may let go of the stripes when it has read what it needs.
+            if enough || held.is_empty() {
                 break;
             }
         }
@@ -504,15 +505,14 @@ fn hold(held: &mut Held<'_>, db: u32, requests: &[Request]) -> usize {
     ready
 }
 
-/// The argument that is the only key of `command`, when that takes constant time; otherwise 0.
+/// The argument that is the only key of `command`, when that takes constant time or nearly so; otherwise 0.
 fn only_key(command: &Command) -> u8 {
+    let quick = ["O(1)", "O(log"].iter().any(|cost| command.complexity.starts_with(cost));
     match command.keys {
-        [spec] if command.locks == Locks::Keys && command.complexity.starts_with("O(1)") => {
-            match (spec.search, spec.find) {
-                (Search::Index(i), FindKeys::Range { last: 0, .. }) => u8::try_from(i).unwrap_or(0),
-                _ => 0,
-            }
-        }
+        [spec] if command.locks == Locks::Keys && quick => match (spec.search, spec.find) {
+            (Search::Index(i), FindKeys::Range { last: 0, .. }) => u8::try_from(i).unwrap_or(0),
+            _ => 0,
+        },
         _ => 0,
     }
 }
