@@ -101,6 +101,17 @@ impl LongDouble {
         }
     }
 
+    /// The nearest double; nothing when that is out of range.
+    pub(crate) fn to_double(self) -> Option<f64> {
+        let LongDouble::Finite { negative, mantissa, exponent } = self else { return None };
+        // In two steps, for the power alone may be out of a double's range where the product is not.
+        let half = exponent / 2;
+        let power = |exponent: i32| f64::from(exponent).exp2();
+        let magnitude = mantissa as f64 * power(half) * power(exponent - half);
+        let in_range = magnitude.is_finite() && (magnitude != 0.0 || mantissa == 0);
+        in_range.then_some(if negative { -magnitude } else { magnitude })
+    }
+
     /// The number as `%.17Lf` writes it, without the zeros (and the point) it would end with.
     pub(crate) fn text(self) -> String {
         let LongDouble::Finite { negative, mantissa, exponent } = self else {

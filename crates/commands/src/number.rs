@@ -1,8 +1,9 @@
-//! Integers in requests and values, read as strictly as Redis reads them.
+//! Numbers in requests and values, read as strictly as Redis reads them.
 
 use engine::{Str, canonical_int};
 
 use crate::error::Error;
+use crate::long_double::LongDouble;
 
 /// An argument that is an integer in canonical form.
 ///
@@ -25,6 +26,23 @@ pub(crate) fn int_value(value: Str<'_>) -> Result<i64, Error> {
     }
 }
 
+/// An argument that is a double as C's `strtod` reads it: decimal, hexadecimal after `0x`, or infinity.
+///
+/// # Errors
+/// [`Error::NotFloat`], also when it is out of range: too large, or not zero and too small to be anything else.
+pub(crate) fn float(arg: &[u8]) -> Result<f64, Error> {
+    let decimal = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<f64>().ok());
+    let digits = arg.split(|byte| byte.eq_ignore_ascii_case(&b'e')).next().unwrap_or_default();
+    let is_named = arg.iter().any(|byte| byte.eq_ignore_ascii_case(&b'n'));
+    let is_zero = !digits.iter().any(|digit| (b'1'..=b'9').contains(digit));
+    match decimal {
+        Some(d) if d.is_nan() || d.is_infinite() && !is_named || d == 0.0 && !is_zero => Err(Error::NotFloat),
+        Some(d) => Ok(d),
+        // What is left is hexadecimal.
+        None => LongDouble::parse(arg).and_then(LongDouble::to_double).ok_or(Error::NotFloat),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +53,31 @@ mod tests {
         assert_eq!(int_value(Str::Bytes(b"9223372036854775807")), Ok(i64::MAX));
         for text in ["", "+1", "01", " 1", "9223372036854775808", "1.0"] {
             assert_eq!(int_value(Str::Bytes(text.as_bytes())), Err(Error::NotInteger), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn doubles_are_read_as_c_reads_them() {
+        for (text, d) in [
+            ("1", 1.0),
+            ("+1.5e3", 1500.0),
+            ("-.5", -0.5),
+            ("5.", 5.0),
+            ("0x10", 16.0),
+            ("-0x1.8p1", -3.0),
+            ("inf", f64::INFINITY),
+            ("-Infinity", f64::NEG_INFINITY),
+            ("0e999", 0.0),
+            ("4.9e-324", 4.9e-324),
+            ("0x1p-1074", 4.9e-324),
+        ] {
+            assert_eq!(float(text.as_bytes()), Ok(d), "{text:?}");
+        }
+        for text in [
+            "", " 1", "1 ", "1x", "nan", "NaN", "1e400", "-1e400", "1e-400", "e5", ".", "0x", "0x1p2000",
+            "1\0",
+        ] {
+            assert_eq!(float(text.as_bytes()), Err(Error::NotFloat), "{text:?}");
         }
     }
 }
