@@ -9,13 +9,15 @@ use proptest::strategy::Union;
 
 use crate::argument;
 use crate::request::Request;
+use crate::worlds::Rules;
 
 /// A strategy for requests of `row`. Options that start with one of the words in `without` are left out: an
 /// oracle may not know them.
-pub(crate) fn requests(row: &'static Row, without: &[&str]) -> BoxedStrategy<Request> {
+pub(crate) fn requests(row: &'static Row, without: &[&str], rules: Rules) -> BoxedStrategy<Request> {
     let name = row.full_name();
     let syntax = Syntax::parse(row.command.syntax).and_then(|syntax| prune(syntax, without));
-    let arguments = syntax.map_or_else(|| Just(Vec::new()).boxed(), |syntax| arguments(&syntax, &name));
+    let context = Context { command: &name, rules };
+    let arguments = syntax.map_or_else(|| Just(Vec::new()).boxed(), |syntax| arguments(&syntax, context));
     let words: Vec<Vec<u8>> = name.split('|').map(|word| word.as_bytes().to_vec()).collect();
     (arguments, mistakes())
         .prop_map(move |(arguments, mistake)| {
@@ -45,45 +47,93 @@ fn prune(syntax: Syntax, without: &[&str]) -> Option<Syntax> {
 
 type Arguments = Vec<Vec<u8>>;
 
-/// What `syntax`, part of the command called `command`, allows.
-fn arguments(syntax: &Syntax, command: &str) -> BoxedStrategy<Arguments> {
+/// What arguments are made up for.
+#[derive(Clone, Copy)]
+struct Context<'c> {
+    command: &'c str,
+    rules: Rules,
+}
+
+/// What `syntax` allows.
+fn arguments(syntax: &Syntax, context: Context<'_>) -> BoxedStrategy<Arguments> {
     match syntax {
         Syntax::Token(word) => {
             let (upper, lower) = (vec![word.as_bytes().to_vec()], vec![word.to_lowercase().into_bytes()]);
             prop_oneof![3 => Just(upper), 1 => Just(lower)].boxed()
         }
-        Syntax::Argument(name) => argument::named(name, command).prop_map(|arg| vec![arg]).boxed(),
-        Syntax::Sequence(all) => sequence(all, command),
-        Syntax::Choice(all) => Union::new(all.iter().map(|s| arguments(s, command))).boxed(),
-        Syntax::Optional(inner) => prop_oneof![3 => Just(Vec::new()), 2 => arguments(inner, command)].boxed(),
-        Syntax::Repeated(inner) => vec(arguments(inner, command), 1..=4).prop_map(|all| all.concat()).boxed(),
+        Syntax::Argument(name) => {
+            argument::named(name, context.command, context.rules).prop_map(|arg| vec![arg]).boxed()
+        }
+        Syntax::Sequence(all) => sequence(all, context),
+        Syntax::Choice(all) => Union::new(all.iter().map(|s| arguments(s, context))).boxed(),
+        Syntax::Optional(inner) => prop_oneof![3 => Just(Vec::new()), 2 => arguments(inner, context)].boxed(),
+        Syntax::Repeated(inner) => {
+            repeated(inner, context).prop_map(|all: Vec<Arguments>| all.concat()).boxed()
+        }
+    }
+}
+
+/// A few of what is repeated; rarely so many that a collection takes its other form.
+fn repeated(inner: &Syntax, context: Context<'_>) -> BoxedStrategy<Vec<Arguments>> {
+    let few = || vec(arguments(inner, context), 1..=4);
+    if context.rules.many && !is_about_keys(inner) {
+        prop_oneof![60 => few(), 1 => vec(arguments(inner, context), 40..=200)].boxed()
+    } else {
+        few().boxed()
+    }
+}
+
+fn is_about_keys(syntax: &Syntax) -> bool {
+    match syntax {
+        Syntax::Token(_) => false,
+        Syntax::Argument(name) => name.contains("key") || *name == "id" || *name == "weight",
+        Syntax::Sequence(all) | Syntax::Choice(all) => all.iter().any(is_about_keys),
+        Syntax::Optional(inner) | Syntax::Repeated(inner) => is_about_keys(inner),
     }
 }
 
 /// One after the other; the options, which stand last, in any order, and rarely one twice.
-fn sequence(all: &[Syntax], command: &str) -> BoxedStrategy<Arguments> {
+fn sequence(all: &[Syntax], context: Context<'_>) -> BoxedStrategy<Arguments> {
     let options = all.iter().rev().take_while(|s| matches!(s, Syntax::Optional(_))).count();
     let (fixed, options) = all.split_at(all.len() - options);
-    let strategies = |all: &[Syntax]| all.iter().map(|s| arguments(s, command)).collect::<Vec<_>>();
+    let strategies = |all: &[Syntax]| all.iter().map(|s| arguments(s, context)).collect::<Vec<_>>();
     let again = prop_oneof![9 => Just(Vec::new()).boxed(), 1 => strategies(options).boxed()];
-    (counted(fixed, command), strategies(options).prop_shuffle(), again)
+    (counted(fixed, context), strategies(options).prop_shuffle(), again)
         .prop_map(|(fixed, options, again)| [fixed, options.concat(), again.concat()].concat())
         .boxed()
 }
 
-/// One after the other, with the right count where `numkeys` says how often what follows is repeated.
-fn counted(all: &[Syntax], command: &str) -> BoxedStrategy<Arguments> {
-    let numbered =
-        |pair: &[Syntax]| pair[0] == Syntax::Argument("numkeys") && matches!(pair[1], Syntax::Repeated(_));
-    let Some(at) = all.windows(2).position(numbered) else {
-        let strategies: Vec<_> = all.iter().map(|s| arguments(s, command)).collect();
+/// One after the other, with the right count where `numkeys` or `numfields` says how often what follows is repeated, and
+/// as many ids as keys.
+fn counted(all: &[Syntax], context: Context<'_>) -> BoxedStrategy<Arguments> {
+    let counts = |s: &Syntax| matches!(s, Syntax::Argument("numkeys" | "numfields"));
+    let is_pair = |pair: &[Syntax]| {
+        let second = matches!(pair[1], Syntax::Repeated(_));
+        second && (counts(&pair[0]) || matches!(pair[0], Syntax::Repeated(_)))
+    };
+    let Some(at) = all.windows(2).position(is_pair) else {
+        let strategies: Vec<_> = all.iter().map(|s| arguments(s, context)).collect();
         return strategies.prop_map(|all| all.concat()).boxed();
     };
-    let Syntax::Repeated(inner) = &all[at + 1] else { unreachable!("it was just seen to be repeated") };
-    let repeated = vec(arguments(inner, command), 1..=4)
-        .prop_map(|all| [vec![all.len().to_string().into_bytes()], all.concat()].concat());
-    (counted(&all[..at], command), repeated, counted(&all[at + 2..], command))
-        .prop_map(|(before, repeated, after)| [before, repeated, after].concat())
+    let Syntax::Repeated(second) = &all[at + 1] else { unreachable!("it was just seen to be repeated") };
+    let pair = match &all[at] {
+        Syntax::Repeated(first) => equally_often(first, second, context),
+        _ => repeated(second, context)
+            .prop_map(|all| [vec![all.len().to_string().into_bytes()], all.concat()].concat())
+            .boxed(),
+    };
+    (counted(&all[..at], context), pair, counted(&all[at + 2..], context))
+        .prop_map(|(before, pair, after)| [before, pair, after].concat())
+        .boxed()
+}
+
+/// As many of the one as of the other: keys and ids.
+fn equally_often(first: &Syntax, second: &Syntax, context: Context<'_>) -> BoxedStrategy<Arguments> {
+    vec((arguments(first, context), arguments(second, context)), 1..=3)
+        .prop_map(|pairs| {
+            let (firsts, seconds): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+            [firsts.concat(), seconds.concat()].concat()
+        })
         .boxed()
 }
 

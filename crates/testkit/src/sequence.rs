@@ -13,6 +13,7 @@ use crate::compare::{agree, difference, shown, state};
 use crate::generate::requests;
 use crate::request::Request;
 use crate::target::{Target, poll};
+use crate::worlds::Rules;
 
 /// Databases that sequences use, and a few more.
 const DATABASES: u32 = 16;
@@ -36,7 +37,8 @@ pub fn sequences(
     len_max: usize,
 ) -> BoxedStrategy<Vec<Step>> {
     let commands = rows().iter().filter(|row| row.command.subcommands.is_empty() && wanted(row));
-    let sent = commands.map(|row| (weight(row), requests(row, without).prop_map(Step::Send).boxed()));
+    let sent = commands
+        .map(|row| (weight(row), requests(row, without, Rules::default()).prop_map(Step::Send).boxed()));
     let scan = (0..SCANS.len()).prop_map(|i| Step::Scan(SCANS[i].to_vec()));
     let vanish = (keys(), 1u32..15).prop_map(|(key, ttl_ms)| Step::Vanish(key, ttl_ms));
     let others = [(10, scan.boxed()), (10, vanish.boxed())];
@@ -76,7 +78,8 @@ pub fn play(steps: &[Step], ours: &mut dyn Target, theirs: &mut dyn Target) -> R
         match step {
             Step::Send(request) => send(request, ours, theirs)?,
             Step::Scan(options) => {
-                let (here, there) = (scanned(options, ours), scanned(options, theirs));
+                let (here, there) =
+                    (scanned(&[b"SCAN"], options, ours), scanned(&[b"SCAN"], options, theirs));
                 let once: BTreeSet<_> = here.iter().cloned().collect();
                 if once.len() != here.len() || once != there.iter().cloned().collect() {
                     return Err(format!("SCAN {options:?}: {here:?}, not {there:?}"));
@@ -125,18 +128,20 @@ fn send(request: &Request, ours: &mut dyn Target, theirs: &mut dyn Target) -> Re
     Err(format!("{request:?}: {}, not {}", shown(&here), shown(&there)))
 }
 
-/// Every key that a SCAN from beginning to end names.
-fn scanned(options: &[&str], target: &mut dyn Target) -> Vec<Vec<u8>> {
-    let (mut cursor, mut keys) = (b"0".to_vec(), Vec::new());
+/// Every element that a scan from beginning to end names: SCAN, or another with its key.
+pub(crate) fn scanned(command: &[&[u8]], options: &[&str], target: &mut dyn Target) -> Vec<Vec<u8>> {
+    let (mut cursor, mut elements) = (b"0".to_vec(), Vec::new());
     loop {
-        let words = [b"SCAN", cursor.as_slice()].into_iter();
+        let words = command.iter().copied().chain([cursor.as_slice()]);
         let reply = target.call(&Request::new(words.chain(options.iter().map(|o| o.as_bytes()))));
-        let Some([next, found]) = reply.as_slice() else { panic!("SCAN replies with two parts: {reply:?}") };
+        let Some([next, found]) = reply.as_slice() else {
+            panic!("a scan replies with two parts: {reply:?}")
+        };
         let found = found.as_slice().unwrap_or_default();
-        keys.extend(found.iter().filter_map(Value::as_bytes).map(<[u8]>::to_vec));
+        elements.extend(found.iter().filter_map(Value::as_bytes).map(<[u8]>::to_vec));
         cursor = next.as_bytes().unwrap_or(b"0").to_vec();
         if cursor == b"0" {
-            return keys;
+            return elements;
         }
     }
 }

@@ -16,6 +16,21 @@ pub trait Target {
     /// Panics when there is none: a test goes no further then.
     fn call(&mut self, request: &Request) -> Value;
 
+    /// The replies to `requests`, in order.
+    ///
+    /// # Panics
+    /// Panics when one has none.
+    fn call_all(&mut self, requests: &[Request]) -> Vec<Value> {
+        requests.iter().map(|request| self.call(request)).collect()
+    }
+
+    /// Sets directives about encodings; those the server does not have are left out.
+    fn configure(&mut self, directives: &[(&str, i64)]) {
+        for (name, value) in directives {
+            self.say(&format!("CONFIG SET {name} {value}"));
+        }
+    }
+
     /// The reply to the words of `line`.
     fn say(&mut self, line: &str) -> Value {
         self.call(&Request::of(line))
@@ -25,6 +40,10 @@ pub trait Target {
 impl Target for Connection {
     fn call(&mut self, request: &Request) -> Value {
         self.call(request).unwrap_or_else(|error| panic!("{request:?}: {error}"))
+    }
+
+    fn call_all(&mut self, requests: &[Request]) -> Vec<Value> {
+        self.call_all(requests).unwrap_or_else(|error| panic!("{} requests: {error}", requests.len()))
     }
 }
 
@@ -39,6 +58,27 @@ impl Target for Local {
     fn call(&mut self, request: &Request) -> Value {
         self.client.turn.now_ms = now_ms();
         ask(&mut self.client, request)
+    }
+
+    fn configure(&mut self, directives: &[(&str, i64)]) {
+        let limits = &mut self.client.turn.limits;
+        for (name, value) in directives {
+            let count = u64::try_from(*value).unwrap_or(u64::MAX);
+            match *name {
+                "hash-max-listpack-entries" => limits.hash_max_listpack_entries = count,
+                "hash-max-listpack-value" => limits.hash_max_listpack_value = count,
+                "list-max-listpack-size" => limits.list_max_listpack_size = *value,
+                "set-max-intset-entries" => limits.set_max_intset_entries = count,
+                "set-max-listpack-entries" => limits.set_max_listpack_entries = count,
+                "set-max-listpack-value" => limits.set_max_listpack_value = count,
+                "zset-max-listpack-entries" => limits.zset_max_listpack_entries = count,
+                "zset-max-listpack-value" => limits.zset_max_listpack_value = count,
+                "stream-node-max-bytes" => limits.stream_node_max_bytes = count,
+                "stream-node-max-entries" => limits.stream_node_max_entries = count,
+                "hll-sparse-max-bytes" => limits.hll_sparse_max_bytes = count,
+                other => panic!("{other} is no directive about encodings"),
+            }
+        }
     }
 }
 

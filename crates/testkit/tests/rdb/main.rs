@@ -22,7 +22,7 @@ use persist::rdb::{
     self, About, Access, Item, Options, Reader, ReaderOptions, Value, Version, Writer,
     samples::{values, volatile_hash},
 };
-use testkit::{Request, Spawned, Target, now_ms};
+use testkit::{Request, Spawned, Target, now_ms, ordered};
 
 const FLAGS: &[&str] = &["--save", "", "--enable-debug-command", "yes"];
 
@@ -57,7 +57,7 @@ fn said(mut value: Value<'static>, version: Version) -> Value<'static> {
         let consumers = stream.groups.iter_mut().flat_map(|group| &mut group.consumers);
         consumers.for_each(|consumer| consumer.active_ms = Some(consumer.seen_ms));
     }
-    told::ordered(value)
+    ordered(value)
 }
 
 /// Whether fields of hashes may expire, and are written as Redis 7.4 does it.
@@ -112,7 +112,7 @@ fn what_a_server_saves_is_read() {
         for ((db, key), kept) in &kept {
             done(&mut *connection, &format!("SELECT {db}"));
             let shown = key.escape_ascii();
-            assert_eq!(told::ordered(kept.value.clone()), told::told(&mut *connection, key), "{shown}");
+            assert_eq!(ordered(kept.value.clone()), told::told(&mut *connection, key), "{shown}");
             let deadline = connection.call(&Request::new([b"PEXPIRETIME".as_slice(), key]));
             assert_eq!(kept.deadline_ms.unwrap_or(-1), deadline.as_int().unwrap(), "{shown}");
             let said = (kept.access.0.is_some(), kept.access.1.is_some());
@@ -134,7 +134,7 @@ fn what_a_server_dumps_is_restored() {
         let payload = connection.call(&Request::new([b"DUMP".as_slice(), key]));
         let value = rdb::restore(payload.as_bytes().unwrap()).unwrap();
         let shown = key.escape_ascii();
-        assert_eq!(told::ordered(told::owned(value)), told::told(&mut *connection, key), "{shown}");
+        assert_eq!(ordered(told::owned(value)), told::told(&mut *connection, key), "{shown}");
     }
 }
 

@@ -6,26 +6,6 @@ use persist::rdb::{
 use resp::Value as Reply;
 use testkit::{Request, Target};
 
-/// The value with what has no order in a fixed one.
-pub(crate) fn ordered(mut value: Value<'_>) -> Value<'_> {
-    match &mut value {
-        Value::Set(members) => members.sort(),
-        Value::ZSet(members) => members.sort_by(|a, b| a.0.cmp(&b.0)),
-        Value::Hash(fields) => fields.sort_by(|a, b| a.name.cmp(&b.name)),
-        Value::Stream(stream) => {
-            for group in &mut stream.groups {
-                let names: Vec<_> = group.consumers.iter().map(|consumer| consumer.name.clone()).collect();
-                group.consumers.sort_by(|a, b| a.name.cmp(&b.name));
-                let place = |old: usize| group.consumers.iter().position(|new| new.name == names[old]);
-                group.pending.iter_mut().for_each(|entry| entry.consumer = place(entry.consumer).unwrap());
-            }
-            stream.groups.sort_by(|a, b| a.name.cmp(&b.name));
-        }
-        _ => {}
-    }
-    value
-}
-
 /// The value, borrowing nothing.
 pub(crate) fn owned(value: Value<'_>) -> Value<'static> {
     let own = |bytes: Bytes<'_>| Bytes::Owned(bytes.into_owned());

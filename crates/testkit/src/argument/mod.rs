@@ -1,16 +1,26 @@
 //! Strategies for single arguments, by the name that a row's syntax gives them. Small pools, so that requests
 //! meet; within them the edges where commands go wrong.
 
+mod collections;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::worlds::Rules;
+
 type Argument = BoxedStrategy<Vec<u8>>;
 
-/// An argument called `name` of the command called `command`.
-pub(crate) fn named(name: &str, command: &str) -> Argument {
+/// An argument called `name` of the command called `command`, by the rules of a world.
+pub(crate) fn named(name: &str, command: &str, rules: Rules) -> Argument {
+    if let Some(special) = collections::named(name, command, rules) {
+        return special;
+    }
     match (command, name) {
-        (_, "key" | "newkey" | "destkey" | "source" | "destination" | "key1" | "key2") => keys().boxed(),
+        (_, "key" | "newkey" | "destkey" | "sourcekey" | "source" | "destination" | "src" | "dst") => {
+            keys_of(rules)
+        }
+        (_, "key1" | "key2") => keys_of(rules),
         ("incrbyfloat", _) => floats(),
         ("restore", "serialized-value") => payloads(),
         ("restore", "ttl") => prop_oneof![
@@ -51,6 +61,14 @@ fn pool(texts: &'static [&'static str]) -> Argument {
 
 fn number(range: std::ops::Range<i64>) -> Argument {
     range.prop_map(|n| n.to_string().into_bytes()).boxed()
+}
+
+/// A few keys, and those that a world has beside them.
+fn keys_of(rules: Rules) -> Argument {
+    match rules.more_keys {
+        [] => keys().boxed(),
+        more => prop_oneof![3 => keys(), 1 => pool(more)].boxed(),
+    }
 }
 
 /// A few keys, most often the same ones.
