@@ -9,11 +9,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use commands::Row;
-use proptest::strategy::Strategy;
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use testkit::{Judge, Local, Spawned, Target, WORLDS, World, play_scene};
 
@@ -61,15 +62,17 @@ fn compare(name: &str, requests: u32, ours: &mut dyn Target) {
     let seed = [number("EBBTIDE_SEED", 0).to_be_bytes(), stream.to_be_bytes()].concat().repeat(4);
     let config = Config { failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let targets = RefCell::new((ours, oracle));
     let (mut played, mut scenes_played) = (0, 0);
     while played < requests {
         let tree = scenes.new_tree(&mut runner).unwrap();
-        let outcome = runner.run_one(tree, |scene| {
-            played += scene.requests.len() as u32;
-            play_scene(world, &scene, judge, ours, &mut oracle).map_err(TestCaseError::fail)
-        });
-        outcome.unwrap_or_else(|failure| panic!("{failure}"));
+        played += tree.current().requests.len() as u32;
         scenes_played += 1;
+        let outcome = runner.run_one(tree, |scene| {
+            let (ours, oracle) = &mut *targets.borrow_mut();
+            play_scene(world, &scene, judge, *ours, oracle).map_err(TestCaseError::fail)
+        });
+        outcome.unwrap_or_else(|failure| panic!("{name}: {failure}"));
     }
     println!("{name}: {played} requests in {scenes_played} scenes compared");
 }

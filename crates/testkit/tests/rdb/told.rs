@@ -4,7 +4,7 @@ use persist::rdb::{
     Bytes, Field, Stream, StreamConsumer, StreamEntry, StreamGroup, StreamId, StreamPending, Value,
 };
 use resp::Value as Reply;
-use testkit::{Request, Target};
+use testkit::{Request, Target, ordered};
 
 /// The value, borrowing nothing.
 pub(crate) fn owned(value: Value<'_>) -> Value<'static> {
