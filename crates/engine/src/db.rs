@@ -5,9 +5,9 @@
 use crate::access::{self, Access};
 use crate::cut::Fate;
 use crate::entry::{Entry, EntryBox, Payload};
+use crate::expiry::Expiry;
 use crate::held::Held;
 use crate::key::Key;
-use crate::store::expired;
 use crate::table::{Position, Table};
 use crate::turn::{EventClass, Garbage, Turn};
 use crate::value::{Owned, Str, WrongType, canonical_int};
@@ -159,24 +159,29 @@ impl<'a, 's> Db<'a, 's> {
         let now_ms = self.turn.now_ms;
         let table = self.table(key)?;
         let at = table.find(key)?;
-        if table.entry(at).deadline_ms().is_none_or(|deadline_ms| deadline_ms > now_ms) {
+        if table.entry(at).moment_ms() > now_ms {
             return Some(at);
         }
-        self.past_deadline(key, at)
+        self.past_moment(key, at)
     }
 
-    /// What a look-up finds in place of an entry whose deadline has come: nothing, and the entry goes, or, while files
-    /// are loaded, the entry.
+    /// What a look-up finds in place of an entry whose deadline, or that of a field, has come: nothing, and the entry
+    /// goes, or the entry without the fields that are due; while files are loaded, the entry.
     #[cold]
-    fn past_deadline(&mut self, key: Key<'_>, at: Position) -> Option<Position> {
+    fn past_moment(&mut self, key: Key<'_>, at: Position) -> Option<Position> {
         if self.turn.loading {
             return Some(at);
         }
-        if !self.turn.keep_expired
-            && let Some(entry) = self.remove_at(key, at, Fate::Goes)
-        {
-            expired(self.turn, self.index, entry);
+        let (now_ms, keep_expired) = (self.turn.now_ms, self.turn.keep_expired);
+        let entry = self.table(key)?.entry(at);
+        if keep_expired {
+            return entry.is_live(now_ms).then_some(at);
         }
+        if entry.deadline_ms().is_none_or(|deadline_ms| deadline_ms > now_ms) {
+            return self.past_fields_moment(key, at);
+        }
+        let entry = self.remove_at(key, at, Fate::Goes)?;
+        Expiry::new(self.turn, self.index).key(entry);
         None
     }
 
@@ -412,7 +417,7 @@ impl<'a, 's> Db<'a, 's> {
             let rng = &mut self.turn.rng;
             let key: Option<Box<[u8]>> = self.held.with_stripe(stripe, |tables| {
                 let entry = tables.table(db)?.random(rng)?;
-                is_live(entry, now_ms).then(|| entry.key().into())
+                entry.is_live(now_ms).then(|| entry.key().into())
             });
             if key.is_some() {
                 return key;
@@ -443,7 +448,7 @@ impl<'a, 's> Db<'a, 's> {
                 let table = tables.table(db)?;
                 let left = std::cell::Cell::new(keys);
                 let visit = |entry: Entry<'_>| {
-                    if is_live(entry, now_ms) {
+                    if entry.is_live(now_ms) {
                         left.set(left.get().saturating_sub(1));
                         visit(entry);
                     }
@@ -492,8 +497,4 @@ impl<'a, 's> Db<'a, 's> {
             });
         }
     }
-}
-
-fn is_live(entry: Entry<'_>, now_ms: i64) -> bool {
-    entry.deadline_ms().is_none_or(|deadline_ms| deadline_ms > now_ms)
 }

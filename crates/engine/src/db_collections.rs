@@ -7,7 +7,6 @@ use crate::collection::{Big, CollectionMut};
 use crate::cut::Fate;
 use crate::db::Db;
 use crate::entry::{Entry, EntryBox};
-use crate::hash::{Hash, HashMut};
 use crate::key::Key;
 use crate::limits::Limits;
 use crate::list::{List, ListMut};
@@ -44,7 +43,6 @@ impl Db<'_, '_> {
     kind!(List, "list", List<'_>, list, read_list, write_list, change_list, ListMut);
     kind!(Set, "set", Set<'_>, set, read_set, write_set, change_set, SetMut);
     kind!(ZSet, "sorted set", ZSet<'_>, zset, read_zset, write_zset, change_zset, ZSetMut);
-    kind!(Hash, "hash", Hash<'_>, hash, read_hash, write_hash, change_hash, HashMut);
 
     /// [`Db::read`] of a stream.
     pub fn read_stream(&mut self, key: Key<'_>) -> Result<Option<&Stream>, WrongType> {
@@ -97,23 +95,14 @@ impl Db<'_, '_> {
             return result;
         };
         self.touch(key, at);
-        let store = self.held.store();
-        let (stripe, tables) = self.held.of_hash(key.hash);
+        let (_, tables) = self.held.of_hash(key.hash);
         let table = tables.table_mut(self.index).expect("the entry's table is there");
         let run = |entry: &mut EntryBox| {
             debug_assert_eq!(entry.view().kind(), kind, "the caller has checked the type");
             let result = change(CollectionMut::new(entry, &limits, secret));
             (result, entry.is_gone())
         };
-        let (result, gone) = match kind {
-            // Deadlines of fields count too.
-            Kind::Hash => {
-                let result = table.update(key.hash, at, Fate::Changes, run);
-                store.note(stripe, self.index, Some(table));
-                result
-            }
-            _ => table.entry_mut(key.hash, at, Fate::Changes, run),
-        };
+        let (result, gone) = table.entry_mut(key.hash, at, Fate::Changes, run);
         if gone {
             self.remove_at(key, at, Fate::Goes);
         }

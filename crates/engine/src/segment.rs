@@ -177,8 +177,8 @@ impl Segment {
     pub(crate) fn update<R>(&mut self, place: Place, change: impl FnOnce(&mut EntryBox) -> R) -> (R, i64) {
         let slot = &mut self.buckets[place.bucket as usize].0[place.slot as usize];
         let result = slot.update(change).expect("a place holds an entry");
-        let deadline_ms = slot.get().and_then(Entry::deadline_ms);
-        (result, deadline_ms.map_or(NEVER, |at| self.lower_bound(place.bucket as usize, at)))
+        let moment_ms = slot.get().map_or(NEVER, Entry::moment_ms);
+        (result, if moment_ms == NEVER { NEVER } else { self.lower_bound(place.bucket as usize, moment_ms) })
     }
 
     /// The entry at `place`, to be changed in ways that leave its deadline alone.
@@ -211,7 +211,7 @@ impl Segment {
     /// Puts in an entry whose key is not there; the segment must have room. Returns the place.
     #[inline]
     pub(crate) fn insert(&mut self, hash: u64, entry: EntryBox) -> Place {
-        let bound = entry.view().deadline_ms().unwrap_or(NEVER);
+        let bound = entry.view().moment_ms();
         self.place(tag(hash, self.depth), entry, bound)
     }
 
@@ -320,8 +320,15 @@ impl Segment {
     }
 
     /// Takes out entries whose deadline is not after `now_ms` and hands them to `gone`, until `budget` is used
-    /// up: each entry looked at takes one.
-    pub(crate) fn expire(&mut self, now_ms: i64, budget: &mut usize, gone: &mut impl FnMut(EntryBox)) {
+    /// up: each entry looked at takes one. Where other entries with fields that may be due are goes to `fields`; their
+    /// buckets are looked at again next time.
+    pub(crate) fn expire(
+        &mut self,
+        now_ms: i64,
+        budget: &mut usize,
+        gone: &mut impl FnMut(EntryBox),
+        fields: &mut Vec<Place>,
+    ) {
         for b in 0..self.bounds.len() {
             if self.bounds[b] > now_ms {
                 continue;
@@ -333,12 +340,15 @@ impl Segment {
             self.buckets[b].0.iter().filter_map(Slot::get).for_each(|e| prefetch(e.address()));
             let mut bound = NEVER;
             for slot in 0..SLOTS {
-                match self.buckets[b].0[slot].get().and_then(Entry::deadline_ms) {
-                    Some(at) if at <= now_ms => {
-                        gone(self.remove(Place { bucket: b as u32, slot: slot as u32 }));
-                    }
-                    Some(at) => bound = bound.min(at),
-                    None => {}
+                let Some(entry) = self.buckets[b].0[slot].get() else { continue };
+                let (moment_ms, place) = (entry.moment_ms(), Place { bucket: b as u32, slot: slot as u32 });
+                if moment_ms > now_ms {
+                    bound = bound.min(moment_ms);
+                } else if entry.deadline_ms().is_some_and(|at| at <= now_ms) {
+                    gone(self.remove(place));
+                } else {
+                    bound = bound.min(moment_ms);
+                    fields.push(place);
                 }
             }
             self.bounds[b] = bound;

@@ -7,12 +7,12 @@ use parking_lot::{Mutex, MutexGuard};
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 
 use crate::cut::CutBits;
-use crate::entry::EntryBox;
+use crate::expiry::Expiry;
 use crate::key::Key;
 use crate::order::Order;
 use crate::table::Table;
 use crate::timetable::{Timetable, Wake};
-use crate::turn::{EventClass, Garbage, Turn};
+use crate::turn::Turn;
 
 /// Bits of a hash that name the stripe, with one group: few, so that the stripes stay in the processor's cache.
 const STRIPE_BITS_ALONE: u32 = 6;
@@ -262,7 +262,7 @@ impl Store {
         self.timetable.awake(group);
     }
 
-    /// Removes the keys of `group`'s stripes whose deadline is not after the turn's time. Looks at about
+    /// Removes the keys of `group`'s stripes, and the fields of hashes, whose deadline is not after the turn's time. Looks at about
     /// `budget` entries at most, so that the caller can serve clients in between. While files are loaded nothing is due.
     pub fn expire_due(&self, group: usize, turn: &mut Turn, mut budget: usize) -> Due {
         let now_ms = turn.now_ms;
@@ -278,7 +278,7 @@ impl Store {
             for db in 0..guard.tables.len() as u32 {
                 let Some(table) = guard.table_mut(db) else { continue };
                 if table.next_deadline() <= now_ms {
-                    table.expire(now_ms, &mut budget, |entry| expired(turn, db, entry));
+                    table.expire(&mut budget, |key| self.hash(key), &mut Expiry::new(turn, db));
                     let table = guard.table(db);
                     self.note(stripe, db, table);
                 }
@@ -289,14 +289,4 @@ impl Store {
         self.timetable.settle(group);
         if self.timetable.next(group) <= now_ms { Due::More } else { Due::Done }
     }
-}
-
-/// Notes that `entry` of `db` expired, and frees it.
-pub(crate) fn expired(turn: &mut Turn, db: u32, entry: EntryBox) {
-    let view = entry.view();
-    turn.expired += 1;
-    turn.lags_ms.push(turn.now_ms.saturating_sub(view.deadline_ms().unwrap_or(turn.now_ms)));
-    turn.event(EventClass::Expired, "expired", db, view.key());
-    turn.effect(db, [b"DEL".as_slice(), view.key()].into_iter());
-    Garbage::discard(turn, entry);
 }

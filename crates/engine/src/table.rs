@@ -9,10 +9,11 @@
 use crate::bounds::Earliest;
 use crate::cut::{Fate, TableCut};
 use crate::entry::{Entry, EntryBox};
+use crate::expiry::Expiry;
 use crate::key::Key;
 use crate::memory::prefetch;
 use crate::rng::Rng;
-use crate::segment::{Place, SLOTS, Segment};
+use crate::segment::{NEVER, Place, SLOTS, Segment};
 
 /// Longest prefix of a segment: a scan's cursor of 48 bits holds prefix and home bucket.
 const DEPTH_MAX: u8 = 32;
@@ -143,7 +144,7 @@ impl Table {
             self.count_deadline(before, -1);
             self.count_deadline(after, 1);
         }
-        if after.is_some() {
+        if bound != NEVER {
             self.earliest.lower(at.segment as usize, bound);
         }
         result
@@ -205,12 +206,12 @@ impl Table {
             self.make_room(self.segment_of(hash), hash, &hash_of);
         }
         let segment = self.segment_of(hash);
-        let deadline_ms = entry.view().deadline_ms();
+        let (deadline_ms, moment_ms) = (entry.view().deadline_ms(), entry.view().moment_ms());
         let place = self.segments[segment].insert(hash, entry);
         self.len += 1;
         self.count_deadline(deadline_ms, 1);
-        if let Some(at) = deadline_ms {
-            self.earliest.lower(segment, at);
+        if moment_ms != NEVER {
+            self.earliest.lower(segment, moment_ms);
         }
         Position { segment: segment as u32, place }
     }
@@ -237,11 +238,15 @@ impl Table {
     /// Takes out the entry at `at`, whose key has this hash.
     pub(crate) fn remove(&mut self, hash: u64, at: Position, fate: Fate) -> EntryBox {
         self.marks_after(hash, at, fate);
-        let segment = &mut self.segments[at.segment as usize];
-        let entry = segment.remove(at.place);
+        let entry = self.take_out(at);
+        self.shrink(at.segment as usize);
+        entry
+    }
+
+    fn take_out(&mut self, at: Position) -> EntryBox {
+        let entry = self.segments[at.segment as usize].remove(at.place);
         self.len -= 1;
         self.count_deadline(entry.view().deadline_ms(), -1);
-        self.shrink(at.segment as usize);
         entry
     }
 
@@ -254,27 +259,67 @@ impl Table {
         }
     }
 
-    /// Takes out entries whose deadline is not after `now_ms` and hands them to `gone`, until none is left or
-    /// `budget` is used up: each entry looked at takes one.
-    pub(crate) fn expire(&mut self, now_ms: i64, budget: &mut usize, mut gone: impl FnMut(EntryBox)) {
+    /// Takes out entries and fields that are due, until none is left or `budget` is used up: each entry looked at and
+    /// each field takes one.
+    pub(crate) fn expire(
+        &mut self,
+        budget: &mut usize,
+        hash_of: impl Fn(&[u8]) -> u64,
+        expiry: &mut Expiry<'_>,
+    ) {
+        let now_ms = expiry.now_ms();
+        let mut fields = Vec::new();
         while *budget > 0 && self.next_deadline() <= now_ms {
             let Some(segment) = self.earliest.first() else { return };
             let (mut count, mut sum) = (0u32, 0i128);
             let cuts = &mut self.cuts;
-            self.segments[segment].expire(now_ms, budget, &mut |entry: EntryBox| {
+            let mut gone = |entry: EntryBox| {
                 count += 1;
                 sum += i128::from(entry.view().deadline_ms().unwrap_or(0));
                 cuts.iter_mut().for_each(|cut| cut.hand_out_begun(entry.view()));
-                gone(entry);
-            });
+                expiry.key(entry);
+            };
+            self.segments[segment].expire(now_ms, budget, &mut gone, &mut fields);
             self.len -= count;
             self.volatile -= count;
             self.deadlines_sum -= sum;
+            let len = self.len;
+            for place in fields.drain(..) {
+                let at = Position { segment: segment as u32, place };
+                self.expire_fields(at, budget, &hash_of, expiry);
+            }
             let next = self.segments[segment].next_deadline();
             self.earliest.set(segment, next);
-            if count > 0 {
+            if count > 0 || self.len < len {
                 self.shrink(segment);
             }
+        }
+    }
+
+    /// Takes out due fields of the hash at `at`, and the hash when it is empty then.
+    fn expire_fields(
+        &mut self,
+        at: Position,
+        budget: &mut usize,
+        hash_of: impl Fn(&[u8]) -> u64,
+        expiry: &mut Expiry<'_>,
+    ) {
+        let entry = self.entry(at);
+        if *budget == 0 {
+            return;
+        }
+        // Like an expired key it is in no snapshot any more.
+        if entry.hash().is_ok_and(|hash| hash.at(expiry.now_ms()).is_surely_due()) {
+            let entry = self.take_out(at);
+            return expiry.all_fields(entry);
+        }
+        let hash = hash_of(entry.key());
+        let (count, gone) =
+            self.update(hash, at, Fate::Changes, |entry| (expiry.fields(entry, *budget), entry.is_gone()));
+        *budget = budget.saturating_sub(count.max(1));
+        if gone {
+            let entry = self.take_out(at);
+            expiry.emptied(entry);
         }
     }
 

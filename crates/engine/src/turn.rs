@@ -95,7 +95,9 @@ pub struct Turn {
     pub misses: u64,
     /// Keys that expired.
     pub expired: u64,
-    /// How long after its deadline each of them was removed, in milliseconds.
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
+    /// How long after its deadline each of these keys and fields was removed, in milliseconds.
     pub lags_ms: Vec<i64>,
     /// How accesses are remembered.
     pub access: AccessPolicy,
@@ -199,6 +201,7 @@ impl Turn {
             hits: 0,
             misses: 0,
             expired: 0,
+            expired_fields: 0,
             lags_ms: Vec::new(),
             access: AccessPolicy::Lru,
             limits: Limits::default(),

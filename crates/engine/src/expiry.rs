@@ -1,0 +1,82 @@
+//! What is noted of keys and fields that expire: events, effects, counts, and how late they went.
+
+use crate::collection::CollectionMut;
+use crate::entry::EntryBox;
+use crate::hash::{Hash, HashMut};
+use crate::turn::{EventClass, Garbage, Turn};
+
+/// The expiry in one database.
+pub(crate) struct Expiry<'t> {
+    turn: &'t mut Turn,
+    db: u32,
+}
+
+impl<'t> Expiry<'t> {
+    pub(crate) fn new(turn: &'t mut Turn, db: u32) -> Expiry<'t> {
+        Expiry { turn, db }
+    }
+
+    /// The time.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.turn.now_ms
+    }
+
+    /// Notes that `entry` expired, and frees it.
+    pub(crate) fn key(&mut self, entry: EntryBox) {
+        let view = entry.view();
+        self.turn.expired += 1;
+        self.late(view.deadline_ms());
+        self.turn.event(EventClass::Expired, "expired", self.db, view.key());
+        self.turn.effect(self.db, [b"DEL".as_slice(), view.key()].into_iter());
+        Garbage::discard(self.turn, entry);
+    }
+
+    /// Removes fields that are due from the hash in `entry`, at most `max`; how many. Gives the event and the effect.
+    pub(crate) fn fields(&mut self, entry: &mut EntryBox, max: usize) -> usize {
+        let (limits, now_ms, log) = (self.turn.limits, self.turn.now_ms, self.turn.log);
+        let (mut names, mut ends) = (Vec::new(), Vec::new());
+        // Nothing is added, so no field is hashed with another secret than its hash has.
+        let mut hash = HashMut::new(CollectionMut::new(entry, &limits, 0), now_ms);
+        let count = hash.expire(max, |field| {
+            if log {
+                names.extend_from_slice(field.name.bytes(&mut itoa::Buffer::new()));
+                ends.push(names.len());
+            }
+            self.late(field.deadline_ms);
+        });
+        let key = entry.view().key();
+        if count > 0 {
+            self.turn.expired_fields += count as u64;
+            self.turn.event(EventClass::Hash, "hexpired", self.db, key);
+        }
+        if !ends.is_empty() {
+            let starts = std::iter::once(0).chain(ends.iter().copied());
+            let names: Vec<&[u8]> = starts.zip(&ends).map(|(start, &end)| &names[start..end]).collect();
+            let effect: Vec<&[u8]> = [b"HDEL", key].into_iter().chain(names).collect();
+            self.turn.effect(self.db, effect.into_iter());
+        }
+        count
+    }
+
+    /// Notes that the last fields of the hash in `entry`, which is out of the keyspace, were removed, and frees it.
+    pub(crate) fn emptied(&mut self, entry: EntryBox) {
+        self.turn.event(EventClass::Generic, "del", self.db, entry.view().key());
+        Garbage::discard(self.turn, entry);
+    }
+
+    /// Notes that all fields of the hash in `entry`, which is out of the keyspace, expired, and frees it.
+    pub(crate) fn all_fields(&mut self, entry: EntryBox) {
+        let view = entry.view();
+        let fields = view.hash().map_or(0, Hash::len);
+        self.turn.expired_fields += fields as u64;
+        self.late(Some(view.moment_ms()));
+        self.turn.event(EventClass::Hash, "hexpired", self.db, view.key());
+        self.turn.effect(self.db, [b"DEL".as_slice(), view.key()].into_iter());
+        self.emptied(entry);
+    }
+
+    fn late(&mut self, deadline_ms: Option<i64>) {
+        let now_ms = self.turn.now_ms;
+        self.turn.lags_ms.push(now_ms.saturating_sub(deadline_ms.unwrap_or(now_ms)));
+    }
+}
