@@ -1,4 +1,5 @@
 //! Hashes beside a model of them: changes, deadlines of fields, and time that passes.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 use std::collections::BTreeMap;
 
