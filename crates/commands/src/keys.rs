@@ -61,6 +61,12 @@ impl KeySpec {
     pub const fn rest(index: usize, step: usize, flags: &'static str) -> KeySpec {
         KeySpec { search: Search::Index(index), find: FindKeys::Range { last: -1, step, limit: 0 }, flags }
     }
+
+    /// As many as argument `index` says, from the one behind it on.
+    pub const fn counted(index: usize, flags: &'static str) -> KeySpec {
+        let find = FindKeys::Count { count: 0, first: 1, step: 1 };
+        KeySpec { search: Search::Index(index), find, flags }
+    }
 }
 
 /// Positions of the keys in a request.

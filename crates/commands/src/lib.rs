@@ -20,6 +20,7 @@ mod deadline;
 mod debug;
 mod debug_protocol;
 mod dump;
+mod element;
 mod error;
 #[cfg(test)]
 mod example;
@@ -36,6 +37,9 @@ mod hyperloglog_value;
 mod info;
 mod keys;
 mod lcs;
+mod list;
+mod list_move;
+mod list_search;
 mod long_double;
 mod lookup;
 mod memory;

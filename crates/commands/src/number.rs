@@ -14,6 +14,29 @@ pub(crate) fn int(arg: &[u8]) -> Result<i64, Error> {
     canonical_int(arg).ok_or(Error::NotInteger)
 }
 
+/// An argument that says how many: an integer in canonical form that is not negative.
+///
+/// # Errors
+/// An error that it must be positive, whatever is wrong.
+#[inline]
+pub(crate) fn count(arg: &[u8]) -> Result<usize, Error> {
+    let count = canonical_int(arg).and_then(|n| usize::try_from(n).ok());
+    count.ok_or(Error::Text("ERR value is out of range, must be positive"))
+}
+
+/// An argument that is an integer in canonical form whose sign can be changed.
+///
+/// # Errors
+/// [`Error::NotInteger`]; for the smallest integer of all, an error that names the range.
+pub(crate) fn signed(arg: &[u8]) -> Result<i64, Error> {
+    match int(arg)? {
+        i64::MIN => Err(Error::Text(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        )),
+        n => Ok(n),
+    }
+}
+
 /// A value that is an integer in canonical form.
 ///
 /// # Errors
@@ -79,5 +102,15 @@ mod tests {
         ] {
             assert_eq!(float(text.as_bytes()), Err(Error::NotFloat), "{text:?}");
         }
+    }
+
+    #[test]
+    fn ranges_of_arguments_have_their_errors() {
+        assert_eq!((count(b"0"), count(b"17")), (Ok(0), Ok(17)));
+        for text in ["-1", "x", "9223372036854775808"] {
+            assert!(count(text.as_bytes()).is_err(), "{text}");
+        }
+        assert_eq!((signed(b"-9223372036854775807"), signed(b"x")), (Ok(-i64::MAX), Err(Error::NotInteger)));
+        assert!(matches!(signed(b"-9223372036854775808"), Err(Error::Text(_))));
     }
 }

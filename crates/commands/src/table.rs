@@ -171,7 +171,7 @@ impl Command {
 }
 
 /// All commands, family by family.
-pub(crate) static FAMILIES: [&[&Command]; 25] = [
+pub(crate) static FAMILIES: [&[&Command]; 28] = [
     crate::string::COMMANDS,
     crate::string_many::COMMANDS,
     crate::string_range::COMMANDS,
@@ -182,6 +182,9 @@ pub(crate) static FAMILIES: [&[&Command]; 25] = [
     crate::bitop::COMMANDS,
     crate::bitfield::COMMANDS,
     crate::hyperloglog::COMMANDS,
+    crate::list::COMMANDS,
+    crate::list_move::COMMANDS,
+    crate::list_search::COMMANDS,
     crate::generic::COMMANDS,
     crate::dump::COMMANDS,
     crate::scan::COMMANDS,

@@ -146,6 +146,16 @@ impl<'e> ListMut<'e> {
         }
     }
 
+    /// Moves the element at one end, whose bytes are `element`, to the other or back to where it was.
+    pub fn rotate(&mut self, from: End, to: End, element: &[u8]) {
+        let last = self.list().len() - 1;
+        let position = if from == End::Front { 0 } else { last };
+        // Its name may change in the end only, as in Redis.
+        self.remove_range(position..position + 1);
+        self.push(to, std::iter::once(element));
+        self.shrink();
+    }
+
     /// Keeps the elements at these positions, as far as they are there, and removes the others.
     pub fn keep(&mut self, range: Range<usize>) {
         self.remove_range(range.end.max(range.start)..usize::MAX);
