@@ -9,6 +9,7 @@
 //! happen: on that a scan's cursor rests.
 
 mod directory;
+mod iter;
 mod record;
 mod segment;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 use std::sync::Arc;
 
 use directory::{Child, Directory};
+pub(crate) use iter::Iter;
 pub(crate) use record::Item;
 use segment::{DEPTH_MAX, FRAGMENT_BITS, NEVER, Segment, fragment};
 
@@ -269,9 +271,8 @@ impl Dict {
     }
 
     /// All elements, in the order of their hashes.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Item<'_>> {
-        let segments = self.root.children().iter().flat_map(|chunk| chunk.segments.children());
-        segments.flat_map(Segment::items)
+    pub(crate) fn iter(&self) -> Iter<'_> {
+        Iter::new(self.root.children())
     }
 
     /// Visits elements in the order of their hashes from `cursor` on (0 begins), until `more`, asked after each few,

@@ -51,7 +51,7 @@ pub use list::{Elements, ElementsBack, End, List, ListBuilder, ListMut, element_
 pub use order::Order;
 pub use packed::{Element, Encoded, Packed};
 pub use rng::Rng;
-pub use set::{Set, SetMut};
+pub use set::{Members, Set, SetBuilder, SetMut};
 pub use store::{Due, Options, Store};
 pub use stream::{Stream, StreamId};
 pub use survey::Deadlines;
