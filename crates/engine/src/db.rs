@@ -217,11 +217,16 @@ impl<'a, 's> Db<'a, 's> {
         self.set(key, Payload::Int(n), deadline);
     }
 
-    /// Makes the integer at `key` what `change` makes of it, in place, with one look-up; the new one. Nothing, and
-    /// no change, when `key` is not kept as an integer or `change` gives nothing.
+    /// Makes the integer at `key`, 0 when it is not there, what `change` makes of it, with one look-up; the new one.
+    /// Nothing, and no change, when `key` is not kept as an integer or `change` gives nothing.
     #[inline]
     pub fn update_int(&mut self, key: Key<'_>, change: impl FnOnce(i64) -> Option<i64>) -> Option<i64> {
-        let at = self.find(key)?;
+        let Some(at) = self.find(key) else {
+            let first = change(0)?;
+            let access = access::fresh(self.turn.access, self.turn.now_ms);
+            self.insert(key, EntryBox::new(key.bytes, Payload::Int(first), None, access));
+            return Some(first);
+        };
         let Ok(Str::Int(before)) = self.touch(key, at).string() else { return None };
         let after = change(before)?;
         let replaced = self

@@ -95,12 +95,17 @@ fn step(db: &mut Db<'_, '_>, map: &mut BTreeMap<Vec<u8>, Expected>, name: &[u8],
             }
         }
         8 => {
-            let before = map.get(name).and_then(|e| std::str::from_utf8(&e.value).ok()?.parse::<i64>().ok());
-            let kept_as_int = db.peek(key).is_some_and(|e| matches!(e.string(), Ok(Str::Int(_))));
-            let after = before.and_then(|n| n.checked_add(7)).filter(|_| kept_as_int);
+            let before = match db.peek(key).map(|e| e.string()) {
+                None => Some(0),
+                Some(Ok(Str::Int(n))) => Some(n),
+                Some(_) => None,
+            };
+            let after = before.and_then(|n| n.checked_add(7));
             assert_eq!(db.update_int(key, |n| n.checked_add(7)), after);
-            if let (Some(after), Some(expected)) = (after, map.get_mut(name)) {
-                expected.value = after.to_string().into_bytes();
+            if let Some(after) = after {
+                let value = after.to_string().into_bytes();
+                let deadline_ms = map.get(name).and_then(|e| e.deadline_ms);
+                map.insert(name.to_vec(), Expected { value, deadline_ms });
             }
         }
         _ => {
