@@ -171,7 +171,7 @@ impl Command {
 }
 
 /// All commands, family by family.
-pub(crate) static FAMILIES: [&[&Command]; 28] = [
+pub(crate) static FAMILIES: &[&[&Command]] = &[
     crate::string::COMMANDS,
     crate::string_many::COMMANDS,
     crate::string_range::COMMANDS,
@@ -185,6 +185,8 @@ pub(crate) static FAMILIES: [&[&Command]; 28] = [
     crate::list::COMMANDS,
     crate::list_move::COMMANDS,
     crate::list_search::COMMANDS,
+    crate::stream::COMMANDS,
+    crate::stream_range::COMMANDS,
     crate::generic::COMMANDS,
     crate::dump::COMMANDS,
     crate::scan::COMMANDS,
@@ -204,5 +206,5 @@ pub(crate) static FAMILIES: [&[&Command]; 28] = [
 
 /// All commands, family by family; subcommands are found in their containers.
 pub fn table() -> impl Iterator<Item = &'static Command> {
-    FAMILIES.into_iter().flatten().copied()
+    FAMILIES.iter().copied().flatten().copied()
 }
