@@ -1,5 +1,7 @@
 //! Commands that go through a database's keys.
 
+use resp::Args;
+
 use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::glob::{Case, glob_matches};
@@ -56,7 +58,7 @@ fn keys(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// A pattern, or `*`, which fits every key, the empty one too.
 #[derive(Clone, Copy, Debug)]
-enum Pattern<'a> {
+pub(crate) enum Pattern<'a> {
     Any,
     Glob(&'a [u8]),
 }
@@ -66,7 +68,8 @@ impl<'a> Pattern<'a> {
         if pattern == b"*" { Pattern::Any } else { Pattern::Glob(pattern) }
     }
 
-    fn fits(self, key: &[u8]) -> bool {
+    /// Whether it fits the name of a key, field or member.
+    pub(crate) fn fits(self, key: &[u8]) -> bool {
         match self {
             Pattern::Any => true,
             Pattern::Glob(pattern) => glob_matches(pattern, key, Case::Sensitive),
@@ -94,7 +97,7 @@ static SCAN: Command = Command {
 
 fn scan(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let cursor = cursor(ctx.args.at(1))?;
-    let ScanOptions { pattern, count, kind } = ScanOptions::parse(ctx)?;
+    let ScanOptions { pattern, count, kind, .. } = ScanOptions::parse(ctx.args.from(2), Of::Keys)?;
     // The cursor comes before the keys in the reply, and is known after them.
     let mut keys = resp::Reply::new();
     let mut n = 0;
@@ -113,24 +116,45 @@ fn scan(ctx: &mut Ctx<'_, '_>) -> Outcome {
 }
 
 /// The number that a call of SCAN gave, to go on from.
-fn cursor(arg: &[u8]) -> Result<u64, Error> {
+pub(crate) fn cursor(arg: &[u8]) -> Result<u64, Error> {
     let number = std::str::from_utf8(arg).ok().and_then(|arg| arg.parse().ok());
     number.ok_or(Error::Text("ERR invalid cursor"))
 }
 
-/// What a call of SCAN asks for.
-struct ScanOptions<'a> {
-    pattern: Pattern<'a>,
-    count: usize,
-    /// The kind's name; one that is no kind's fits no key.
+/// What a call of SCAN, HSCAN, SSCAN or ZSCAN asks for.
+pub(crate) struct ScanOptions<'a> {
+    /// Which names are told (MATCH).
+    pub(crate) pattern: Pattern<'a>,
+    /// About how many are visited (COUNT).
+    pub(crate) count: usize,
+    /// The kind's name (TYPE); one that is no kind's fits no key.
     kind: Option<&'a [u8]>,
+    /// Names are told without what belongs to them (NOVALUES, NOSCORES).
+    pub(crate) names_only: bool,
+}
+
+/// What is gone through, which decides on the options there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Keys: TYPE.
+    Keys,
+    /// Elements of a collection; the option that leaves out what belongs to them, if any.
+    Elements(Option<&'static str>),
 }
 
 impl<'a> ScanOptions<'a> {
-    fn parse(ctx: &Ctx<'a, '_>) -> Result<ScanOptions<'a>, Error> {
-        let mut options = ScanOptions { pattern: Pattern::Any, count: SCAN_COUNT_DEFAULT, kind: None };
-        let mut args = ctx.args.from(2).iter();
+    /// Reads the options behind the cursor.
+    pub(crate) fn parse(args: Args<'a>, of: Of) -> Result<ScanOptions<'a>, Error> {
+        let mut options =
+            ScanOptions { pattern: Pattern::Any, count: SCAN_COUNT_DEFAULT, kind: None, names_only: false };
+        let mut args = args.iter();
         while let Some(option) = args.next() {
+            if let Of::Elements(Some(word)) = of
+                && option.eq_ignore_ascii_case(word.as_bytes())
+            {
+                options.names_only = true;
+                continue;
+            }
             let value = args.next().ok_or(Error::Syntax)?;
             match option {
                 o if o.eq_ignore_ascii_case(b"MATCH") => options.pattern = Pattern::new(value),
@@ -138,7 +162,7 @@ impl<'a> ScanOptions<'a> {
                     count @ 1.. => options.count = count as usize,
                     _ => return Err(Error::Syntax),
                 },
-                o if o.eq_ignore_ascii_case(b"TYPE") => options.kind = Some(value),
+                o if of == Of::Keys && o.eq_ignore_ascii_case(b"TYPE") => options.kind = Some(value),
                 _ => return Err(Error::Syntax),
             }
         }
