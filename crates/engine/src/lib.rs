@@ -58,4 +58,4 @@ pub use survey::Deadlines;
 pub use timetable::Wake;
 pub use turn::{Effects, Event, EventClass, Garbage, Run, Turn};
 pub use value::{Kind, Owned, Str, View, WrongType, canonical_int};
-pub use zset::{ZSet, ZSetMut};
+pub use zset::{Rescored, Scored, ScoredMembers, ZSet, ZSetMut};

@@ -1,0 +1,210 @@
+//! Large sorted sets: a tree of members in order, and an index by member.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::Rescored;
+use super::index::Index;
+use super::leaf::{Bound, Leaf};
+use super::members::Scored;
+use crate::collection::hash_bytes;
+use crate::packed::Element;
+use crate::tree::{self, Tree, Walk};
+
+/// A scan goes through at most so many members for each that it visits.
+const SCAN_EFFORT: usize = 64;
+
+/// A large sorted set. A clone is cheap and shares its nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct BigZSet {
+    members: Tree<Leaf>,
+    index: Index,
+    /// What members are hashed with.
+    secret: u64,
+}
+
+impl BigZSet {
+    /// The set of `members`, which are all different and in order.
+    pub(super) fn from_sorted<M: AsRef<[u8]>>(
+        secret: u64,
+        members: impl IntoIterator<Item = (M, f64)>,
+    ) -> BigZSet {
+        let (mut tree, mut slots, mut leaf) = (Tree::default(), Vec::new(), Leaf::default());
+        for (member, score) in members {
+            let member = member.as_ref();
+            if leaf.is_filled() {
+                tree.push_back(std::mem::take(&mut leaf));
+            }
+            leaf.push(score, member);
+            slots.push((fingerprint(secret, member), score));
+        }
+        if !slots.is_empty() {
+            tree.push_back(leaf);
+        }
+        BigZSet { members: tree, index: Index::new(slots), secret }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(crate) fn allocated_bytes(&self) -> usize {
+        self.members.bytes() + self.index.bytes()
+    }
+
+    /// The members from position `at` on, in leaves, and the first one's index in the first leaf.
+    pub(super) fn walk_at(&self, at: usize) -> Option<(Walk<'_, Leaf>, usize)> {
+        self.members.walk_at(at)
+    }
+
+    #[inline]
+    fn has(&self, score: f64, member: &[u8]) -> bool {
+        let leaf = self.members.find(|bound| bound.order((score, member)).is_le());
+        leaf.is_some_and(|leaf| leaf.find((score, member)).is_some())
+    }
+
+    /// The score of `member`.
+    #[inline]
+    pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
+        self.score_of(fingerprint(self.secret, member), member)
+    }
+
+    #[inline]
+    fn score_of(&self, fingerprint: u32, member: &[u8]) -> Option<f64> {
+        self.index.scores(fingerprint).find(|&score| self.has(score, member))
+    }
+
+    /// How many members, from the first on, `before` holds for.
+    pub(super) fn partition(&self, mut before: impl FnMut(f64, &[u8]) -> bool) -> usize {
+        let not_after = |bound: &Bound| {
+            let (score, member) = bound.at();
+            before(score, member)
+        };
+        let Some((leaf, start)) = self.members.find_start(not_after) else { return 0 };
+        start + leaf.partition(before)
+    }
+
+    /// Adds `member`, which must be new.
+    pub(super) fn insert(&mut self, member: &[u8], score: f64) {
+        self.index.insert(fingerprint(self.secret, member), score);
+        self.place(member, score);
+    }
+
+    /// See [`super::ZSetMut::update`].
+    pub(super) fn update(
+        &mut self,
+        member: &[u8],
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Rescored {
+        let fingerprint = fingerprint(self.secret, member);
+        let old = self.score_of(fingerprint, member);
+        let new = decide(old);
+        match (old, new) {
+            (None, Some(score)) => {
+                self.index.insert(fingerprint, score);
+                self.place(member, score);
+            }
+            (Some(before), Some(score)) if before != score => {
+                self.index.replace(fingerprint, before, new);
+                self.displace(member, before);
+                self.place(member, score);
+            }
+            _ => {}
+        }
+        Rescored { old, new }
+    }
+
+    /// Removes `member`; the score it had.
+    pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        let fingerprint = fingerprint(self.secret, member);
+        let score = self.score_of(fingerprint, member)?;
+        self.index.replace(fingerprint, score, None);
+        self.displace(member, score);
+        Some(score)
+    }
+
+    /// Removes the members at these positions.
+    pub(super) fn remove_range(&mut self, positions: Range<usize>) {
+        if positions.len() == self.len() {
+            *self = BigZSet { members: Tree::default(), index: Index::default(), secret: self.secret };
+            return;
+        }
+        let (index, secret) = (&mut self.index, self.secret);
+        each(&self.members, positions.clone(), |score, member| {
+            index.replace(fingerprint(secret, member), score, None);
+        });
+        self.members.remove(positions);
+    }
+
+    fn place(&mut self, member: &[u8], score: f64) {
+        let done = self
+            .members
+            .change_found(|bound| bound.order((score, member)).is_le(), |leaf| leaf.add(score, member));
+        if done.is_none() {
+            let mut leaf = Leaf::default();
+            leaf.push(score, member);
+            self.members.push_back(leaf);
+        }
+    }
+
+    fn displace(&mut self, member: &[u8], score: f64) {
+        self.members.change_found(
+            |bound| bound.order((score, member)).is_le(),
+            |leaf| {
+                if let Some(i) = leaf.find((score, member)) {
+                    leaf.remove_at(i);
+                }
+            },
+        );
+    }
+
+    /// See [`super::ZSet::scan`]. ScoredMembers come in the order of their fingerprints, which a new score does not change.
+    /// The index gives the scores to look at; in the members that have them, those of the wanted fingerprints are found.
+    pub(super) fn scan<'e>(&'e self, cursor: u64, count: usize, mut visit: impl FnMut(Scored<'e>)) -> u64 {
+        let Ok(from) = u32::try_from(cursor) else { return 0 };
+        // By the score's bits: where its members are.
+        let mut runs: BTreeMap<u64, Range<usize>> = BTreeMap::new();
+        let (mut visited, mut effort) = (0, 0);
+        let next = self.index.scan(from, |score| {
+            visited += 1;
+            // 0 and -0 are one score.
+            runs.entry((score + 0.0).to_bits()).or_insert_with(|| {
+                let run = self.partition(|s, _| s < score)..self.partition(|s, _| s <= score);
+                effort += run.len();
+                run
+            });
+            visited >= count && effort <= visited * SCAN_EFFORT
+        });
+        for run in runs.into_values() {
+            each(&self.members, run, |score, member| {
+                let fingerprint = fingerprint(self.secret, member);
+                if fingerprint >= from && next.is_none_or(|next| fingerprint < next) {
+                    visit(Scored { name: Element::Bytes(member), score });
+                }
+            });
+        }
+        next.map_or(0, u64::from)
+    }
+}
+
+/// Visits the members at these positions in order.
+fn each<'t>(members: &'t Tree<Leaf>, positions: Range<usize>, mut visit: impl FnMut(f64, &'t [u8])) {
+    let Some((mut walk, mut i)) = members.walk_at(positions.start) else { return };
+    let mut left = positions.len();
+    loop {
+        let leaf = walk.leaf();
+        let end = tree::Leaf::len(leaf).min(i + left);
+        left -= end - i;
+        (i..end).map(|i| leaf.get(i)).for_each(|(score, member)| visit(score, member));
+        i = 0;
+        if left == 0 || walk.forward().is_none() {
+            break;
+        }
+    }
+}
+
+/// What the index knows of a member.
+#[inline]
+fn fingerprint(secret: u64, member: &[u8]) -> u32 {
+    hash_bytes(secret, member) as u32
+}
