@@ -27,6 +27,8 @@ mod example;
 mod expire;
 mod function;
 mod generic;
+mod geo_area;
+mod geohash;
 mod glob;
 mod help;
 mod host;
