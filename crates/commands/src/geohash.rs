@@ -54,7 +54,7 @@ impl Point {
 }
 
 /// What C makes of `score` when it becomes an unsigned integer.
-pub(crate) fn bits_of_score(score: f64) -> u64 {
+fn bits_of_score(score: f64) -> u64 {
     if score < 0.0 { score as i64 as u64 } else { score as u64 }
 }
 

@@ -182,6 +182,8 @@ pub(crate) static FAMILIES: &[&[&Command]] = &[
     crate::bitop::COMMANDS,
     crate::bitfield::COMMANDS,
     crate::hyperloglog::COMMANDS,
+    crate::geo::COMMANDS,
+    crate::geo_search::COMMANDS,
     crate::list::COMMANDS,
     crate::list_move::COMMANDS,
     crate::list_search::COMMANDS,

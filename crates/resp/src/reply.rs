@@ -176,8 +176,11 @@ impl Reply {
 
     /// A double as [`DoubleBuffer`] writes it: in RESP2 a string.
     pub fn double(&mut self, d: f64) {
-        let mut buffer = DoubleBuffer::new();
-        let text = buffer.format(d);
+        self.double_as(DoubleBuffer::new().format(d));
+    }
+
+    /// A double whose digits are `text`: in RESP2 a string.
+    pub fn double_as(&mut self, text: &[u8]) {
         if self.resp3 {
             self.out.push(b',');
             self.out.extend_from_slice(text);
