@@ -1,6 +1,6 @@
 //! Commands that go through a database's keys.
 
-use resp::Args;
+use resp::{Args, Reply};
 
 use crate::ctx::Ctx;
 use crate::error::Error;
@@ -99,7 +99,7 @@ fn scan(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let cursor = cursor(ctx.args.at(1))?;
     let ScanOptions { pattern, count, kind, .. } = ScanOptions::parse(ctx.args.from(2), Of::Keys)?;
     // The cursor comes before the keys in the reply, and is known after them.
-    let mut keys = resp::Reply::new();
+    let mut keys = Reply::new();
     let mut n = 0;
     let next = ctx.db.scan(cursor, count, |entry| {
         let kind_fits = kind.is_none_or(|kind| entry.kind().name().as_bytes().eq_ignore_ascii_case(kind));
@@ -108,11 +108,16 @@ fn scan(ctx: &mut Ctx<'_, '_>) -> Outcome {
             n += 1;
         }
     });
-    ctx.reply.array(2);
-    ctx.reply.bulk(itoa::Buffer::new().format(next.cursor).as_bytes());
-    ctx.reply.array(n);
-    ctx.reply.buffer().extend_from_slice(keys.bytes());
+    reply_scan(ctx.reply, next.cursor, n, &keys);
     Ok(())
+}
+
+/// Writes what a call found: the cursor to go on from, and the array of `n` replies in `found`.
+pub(crate) fn reply_scan(reply: &mut Reply, cursor: u64, n: usize, found: &Reply) {
+    reply.array(2);
+    reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+    reply.array(n);
+    reply.buffer().extend_from_slice(found.bytes());
 }
 
 /// The number that a call of SCAN gave, to go on from.

@@ -236,6 +236,24 @@ impl<'e> SetMut<'e> {
         true
     }
 
+    /// Puts all members of `other` into this, which is empty: what they are made of is shared where they are many.
+    pub fn add_all(&mut self, other: Set<'_>) {
+        let limits = self.collection.limits;
+        let packed_max = limits.set_max_intset_entries.max(limits.set_max_listpack_entries);
+        if let Form::Big(dict) = other.form
+            && dict.len() as u64 > packed_max
+            && self.view().len() == 0
+        {
+            self.collection.set_big(Big::Set(BigSet { dict: dict.clone() }));
+            self.collection.set_stage(HASHTABLE);
+            return;
+        }
+        let mut digits = itoa::Buffer::new();
+        other.iter().for_each(|member| {
+            self.add(member.bytes(&mut digits));
+        });
+    }
+
     fn add_int(&mut self, n: i64) {
         let Form::Ints(ints) = self.view().form else { return };
         let (Ok(i) | Err(i)) = ints.search(n);

@@ -218,6 +218,11 @@ impl Reply {
         if self.resp3 { self.close(deferred, b'%', n) } else { self.close(deferred, b'*', 2 * n) }
     }
 
+    /// Puts the header of a set of `n` members before what was written since `deferred`.
+    pub fn close_set(&mut self, deferred: Deferred, n: usize) {
+        self.close(deferred, if self.resp3 { b'~' } else { b'*' }, n);
+    }
+
     fn close(&mut self, deferred: Deferred, kind: u8, n: usize) {
         let end = self.out.len();
         self.header(kind, n as i64);
