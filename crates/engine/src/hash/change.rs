@@ -56,6 +56,11 @@ impl<'e> HashMut<'e> {
         Hash::new(self.collection.body(), self.collection.tags()).at(self.now_ms)
     }
 
+    /// Whether nothing is left of it.
+    pub fn is_empty(&self) -> bool {
+        self.view().kept() == 0
+    }
+
     #[inline]
     fn timed(&self) -> bool {
         self.collection.tags().timed

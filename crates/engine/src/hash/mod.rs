@@ -102,6 +102,11 @@ impl<'e> Hash<'e> {
         !self.big().map_or_else(|| self.iter().next().is_some(), |big| big.has_live(self.now_ms))
     }
 
+    /// Whether fields that are due may be among those it keeps.
+    pub fn has_due(self) -> bool {
+        self.earliest() <= self.now_ms
+    }
+
     /// Whether every field is due, as far as that is known without looking at them all.
     pub(crate) fn is_surely_due(self) -> bool {
         match (self.run(), self.big()) {
