@@ -36,11 +36,12 @@ fn order(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
 #[derive(Clone, Copy, Debug)]
 pub struct ZSet<'e> {
     body: Body<'e>,
+    stage: u8,
 }
 
 impl<'e> ZSet<'e> {
-    pub(crate) fn new(body: Body<'e>, _tags: Tags) -> ZSet<'e> {
-        ZSet { body }
+    pub(crate) fn new(body: Body<'e>, tags: Tags) -> ZSet<'e> {
+        ZSet { body, stage: tags.stage }
     }
 
     /// The packed run, or the large set.
@@ -60,6 +61,11 @@ impl<'e> ZSet<'e> {
             Ok(run) => packed::len(run),
             Err(big) => big.len(),
         }
+    }
+
+    /// Whether OBJECT ENCODING calls it `skiplist`.
+    pub fn is_skiplist(self) -> bool {
+        self.stage == SKIPLIST
     }
 
     /// Whether it has none.
@@ -150,7 +156,7 @@ impl<'e> ZSetMut<'e> {
     /// The set, to be read.
     #[inline]
     pub fn view(&self) -> ZSet<'_> {
-        ZSet { body: self.collection.body() }
+        ZSet { body: self.collection.body(), stage: self.collection.stage() }
     }
 
     /// How many members it has.
@@ -175,32 +181,34 @@ impl<'e> ZSetMut<'e> {
     }
 
     /// Gives `member` the score that `decide` makes of its present one (nothing: it is no member), unless it gives
-    /// nothing. No score may be NaN. A score that is equal to the present one stays as it is (0 and -0).
+    /// nothing. No score may be NaN. A score that is equal to the present one stays as it is (0 and -0); while the set
+    /// is called `listpack`, -0 is kept as 0, as Redis does it.
     pub fn update(&mut self, member: &[u8], decide: impl FnOnce(Option<f64>) -> Option<f64>) -> Rescored {
-        match self.view().opened() {
-            Ok(run) => {
-                let at = packed::find(run, member);
+        let (limits, view) = (self.collection.limits, self.view());
+        let grows_out = view.len() as u64 >= limits.zset_max_listpack_entries
+            || member.len() as u64 > limits.zset_max_listpack_value;
+        let (was_skiplist, mut new) = (view.is_skiplist(), None);
+        let kept = |old: Option<f64>| {
+            new = decide(old);
+            let signed = was_skiplist || old.is_none() && grows_out;
+            new.map(|score| if signed { score } else { score + 0.0 })
+        };
+        let old = match view.opened().map(|run| packed::find(run, member)).map_err(drop) {
+            Ok(at) => {
                 let old = at.map(|(_, score)| score);
-                let new = decide(old);
-                match (at, new) {
+                match (at, kept(old)) {
                     (Some((at, old)), Some(new)) if old != new => self.rescore_packed(at, member, new),
                     (None, Some(new)) => self.insert_packed(member, new),
                     _ => {}
                 }
-                Rescored { old, new }
+                old
             }
-            Err(_) => {
-                let limits = self.collection.limits;
-                let Some(big) = self.big_mut() else { return Rescored { old: None, new: None } };
-                let rescored = big.update(member, decide);
-                let long = member.len() as u64 > limits.zset_max_listpack_value
-                    || big.len() as u64 > limits.zset_max_listpack_entries;
-                if rescored.old.is_none() && rescored.new.is_some() && long {
-                    self.mark_skiplist();
-                }
-                rescored
-            }
+            Err(()) => self.big_mut().and_then(|big| big.update(member, kept)),
+        };
+        if old.is_none() && new.is_some() && grows_out && !was_skiplist {
+            self.collection.set_stage(SKIPLIST);
         }
+        Rescored { old, new }
     }
 
     /// Gives `member` this score, which must not be NaN; the one it had.
@@ -242,17 +250,10 @@ impl<'e> ZSetMut<'e> {
         }
     }
 
-    fn mark_skiplist(&mut self) {
-        if self.collection.stage() != SKIPLIST {
-            self.collection.set_stage(SKIPLIST);
-        }
-    }
-
     /// Adds `member`, which is new, to a packed set; it may become a large one by it.
     fn insert_packed(&mut self, member: &[u8], score: f64) {
         let Some(run) = self.collection.packed() else { return };
         let len = packed::len(run) + 1;
-        let limits = self.collection.limits;
         let large = len > PACKED_ELEMENTS_MAX || run.end() + packed::size(member) > PACKED_BYTES_MAX;
         if large {
             let mut big = BigZSet::from_sorted(self.collection.secret, packed::sorted(run));
@@ -261,11 +262,6 @@ impl<'e> ZSetMut<'e> {
         } else {
             let at = packed::gap(run, (score, member), None);
             self.collection.splice(at..at, &packed::pair(member, score), 2);
-        }
-        if len as u64 > limits.zset_max_listpack_entries
-            || member.len() as u64 > limits.zset_max_listpack_value
-        {
-            self.mark_skiplist();
         }
     }
 
@@ -295,7 +291,8 @@ impl Owned {
         let skiplist = members.len() as u64 > limits.zset_max_listpack_entries
             || longest as u64 > limits.zset_max_listpack_value;
         let tags = Tags { stage: if skiplist { SKIPLIST } else { 0 }, ..Tags::of(Kind::ZSet) };
-        let pairs = || members.iter().map(|(member, score)| (member.as_ref(), *score));
+        let score = |score: f64| if skiplist { score } else { score + 0.0 };
+        let pairs = || members.iter().map(|(member, s)| (member.as_ref(), score(*s)));
         let bytes: usize = pairs().map(|(member, _)| packed::size(member)).sum();
         Owned::collection(if members.len() <= PACKED_ELEMENTS_MAX && bytes <= PACKED_BYTES_MAX {
             Collection::Packed { run: packed::run(pairs()), tags }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::Rescored;
 use super::index::Index;
 use super::leaf::{Bound, Leaf};
 use super::members::Scored;
@@ -90,28 +89,28 @@ impl BigZSet {
         self.place(member, score);
     }
 
-    /// See [`super::ZSetMut::update`].
+    /// Gives `member` the score that `decide` makes of its present one, unless it gives nothing; the present one. See
+    /// [`super::ZSetMut::update`].
     pub(super) fn update(
         &mut self,
         member: &[u8],
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
-    ) -> Rescored {
+    ) -> Option<f64> {
         let fingerprint = fingerprint(self.secret, member);
         let old = self.score_of(fingerprint, member);
-        let new = decide(old);
-        match (old, new) {
+        match (old, decide(old)) {
             (None, Some(score)) => {
                 self.index.insert(fingerprint, score);
                 self.place(member, score);
             }
             (Some(before), Some(score)) if before != score => {
-                self.index.replace(fingerprint, before, new);
+                self.index.replace(fingerprint, before, Some(score));
                 self.displace(member, before);
                 self.place(member, score);
             }
             _ => {}
         }
-        Rescored { old, new }
+        old
     }
 
     /// Removes `member`; the score it had.
