@@ -75,7 +75,7 @@ fn keys(request: Args<'_>) -> Result<Vec<(usize, &'static str)>, Error> {
             _ => spec.flags,
         };
         let mut positions = Positions::new();
-        spec.positions(request, &mut positions);
+        command.positions_of(spec, request, &mut positions);
         found.extend(positions.into_iter().map(|i| (i, flags)));
     }
     if found.is_empty() && !command.is(flags::NO_MANDATORY_KEYS) {

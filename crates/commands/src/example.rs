@@ -28,6 +28,8 @@ const WITHOUT: &[(&str, &str)] = &[
     ("object|help", LISTS),
     ("shutdown", PROCESS),
     ("time", PROCESS),
+    ("xgroup|help", LISTS),
+    ("xinfo|help", LISTS),
 ];
 
 const LISTS: &str = "it lists the summaries of the other subcommands";

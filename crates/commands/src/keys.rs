@@ -76,20 +76,28 @@ impl Command {
     /// Appends the positions of the keys in `args` to `positions`. The arity must have been checked.
     pub fn key_positions(&self, args: Args<'_>, positions: &mut Positions) {
         for spec in self.keys {
-            spec.positions(args, positions);
+            self.positions_of(spec, args, positions);
+        }
+    }
+
+    /// Appends the positions of the keys that one of its specifications finds in `args`.
+    pub(crate) fn positions_of(&self, spec: &KeySpec, args: Args<'_>, positions: &mut Positions) {
+        let begin = self.keys_begin.map_or_else(|| spec.begin(args), |begin| begin(args));
+        if let Some(begin) = begin {
+            spec.positions(args, begin, positions);
         }
     }
 }
 
 impl KeySpec {
-    /// Appends the positions of the keys that this specification finds in `args`.
-    pub(crate) fn positions(&self, args: Args<'_>, positions: &mut Positions) {
-        let Some(begin) = self.begin(args) else { return };
+    /// Appends the positions of the keys in `args`, their part beginning at `begin`.
+    fn positions(&self, args: Args<'_>, begin: usize, positions: &mut Positions) {
         match self.find {
             FindKeys::Range { last, step, limit } => {
                 let end = match last {
                     last if last >= 0 => begin + last.unsigned_abs(),
                     last if limit <= 1 => (args.len()).saturating_sub(last.unsigned_abs()),
+                    // One before the first, when the part has room for none.
                     _ => begin + (args.len() - begin) / limit - 1,
                 };
                 positions.extend((begin..=end.min(args.len() - 1)).step_by(step));

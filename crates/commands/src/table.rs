@@ -108,6 +108,9 @@ pub struct Command {
     /// What is done with the keys of a request, where that depends on its arguments: in place of the flags of
     /// specifications that say `variable_flags`.
     pub key_flags: Option<fn(Args<'_>) -> &'static str>,
+    /// Where the part of a request with its keys begins, where a keyword that its specification looks for may be
+    /// something else.
+    pub keys_begin: Option<fn(Args<'_>) -> Option<usize>>,
     /// Which stripes it needs.
     pub locks: Locks,
     /// The function; of a container: what runs when no subcommand fits.
@@ -145,6 +148,7 @@ impl Command {
         categories: "",
         keys: &[],
         key_flags: None,
+        keys_begin: None,
         locks: Locks::Nothing,
         run: |_| Ok(()),
         subcommands: &[],
@@ -197,6 +201,11 @@ pub(crate) static FAMILIES: &[&[&Command]] = &[
     crate::set::COMMANDS,
     crate::set_random::COMMANDS,
     crate::set_algebra::COMMANDS,
+    crate::stream_read::COMMANDS,
+    crate::stream_group::COMMANDS,
+    crate::stream_pending::COMMANDS,
+    crate::stream_claim::COMMANDS,
+    crate::stream_info::COMMANDS,
     crate::generic::COMMANDS,
     crate::dump::COMMANDS,
     crate::scan::COMMANDS,

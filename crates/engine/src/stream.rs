@@ -275,6 +275,26 @@ impl Stream {
         ids
     }
 
+    /// Delivers pending entries of a consumer once more, up to `count` from `start` on; their ids. Those whose entries
+    /// are gone are not counted as delivered.
+    pub fn deliver_again(
+        &mut self,
+        name: &[u8],
+        consumer: ConsumerNumber,
+        start: StreamId,
+        count: usize,
+        now_ms: i64,
+    ) -> Vec<StreamId> {
+        let Some(group) = self.group(name) else { return Vec::new() };
+        let ids: Vec<StreamId> =
+            group.pending_of(consumer, start).map(|pending| pending.id).take(count).collect();
+        let there: Vec<StreamId> = ids.iter().copied().filter(|&id| self.entry(id).is_some()).collect();
+        if let Some(group) = self.group_mut(name) {
+            there.into_iter().for_each(|id| group.deliver_again(id, now_ms));
+        }
+        ids
+    }
+
     /// Makes the pending entry `id` of the group `name` that of its consumer with this number, as `claim` says.
     pub fn claim(
         &mut self,

@@ -122,6 +122,18 @@ impl Group {
         Some(number)
     }
 
+    /// The consumer `name`, which is made when it is not there, and tries something now; whether it was made.
+    pub fn see(&mut self, name: &[u8], now_ms: i64) -> (ConsumerNumber, bool) {
+        if let Some(number) = self.create_consumer(name, now_ms) {
+            return (number, true);
+        }
+        let number = self.consumer_named(name).expect("there is one of this name");
+        if let Some(consumer) = self.consumer_mut(number) {
+            consumer.seen_ms = now_ms;
+        }
+        (number, false)
+    }
+
     /// Removes the consumer `name` with its pending entries; how many there were, when it was there.
     pub fn delete_consumer(&mut self, name: &[u8]) -> Option<usize> {
         let number = self.names.remove(name)?;
@@ -189,25 +201,12 @@ impl Group {
         Some(pending)
     }
 
-    /// Delivers entries of `consumer` once more, from `start` on, as far as `exists` says they are still there; all
-    /// of their ids.
-    pub fn deliver_again(
-        &mut self,
-        consumer: ConsumerNumber,
-        start: StreamId,
-        count: usize,
-        now_ms: i64,
-        exists: impl Fn(StreamId) -> bool,
-    ) -> Vec<StreamId> {
-        let ids: Vec<StreamId> =
-            self.pending_of(consumer, start).map(|pending| pending.id).take(count).collect();
-        for &id in ids.iter().filter(|&&id| exists(id)) {
-            if let Some(pending) = self.pending.find_mut(id) {
-                pending.delivered_ms = now_ms;
-                pending.deliveries += 1;
-            }
+    /// Counts a pending entry as delivered once more.
+    pub(super) fn deliver_again(&mut self, id: StreamId, now_ms: i64) {
+        if let Some(pending) = self.pending.find_mut(id) {
+            pending.delivered_ms = now_ms;
+            pending.deliveries = pending.deliveries.saturating_add(1);
         }
-        ids
     }
 
     /// Bytes of memory it takes, about.

@@ -246,7 +246,8 @@ fn what_is_delivered_is_pending_until_it_is_acknowledged() {
     let group = stream.group_mut(b"g").unwrap();
     assert_eq!(group.acknowledge(id(1, 1)).map(|p| (p.delivered_ms, p.deliveries)), Some((10, 1)));
     assert_eq!(group.acknowledge(id(1, 1)), None);
-    assert_eq!(group.deliver_again(one, StreamId::MIN, 9, 40, |_| true), [id(2, 1)]);
+    assert_eq!(stream.deliver_again(b"g", one, StreamId::MIN, 9, 40), [id(2, 1)]);
+    let group = stream.group_mut(b"g").unwrap();
     assert_eq!(group.pending(id(2, 1)).map(|p| (p.delivered_ms, p.deliveries)), Some((40, 2)));
     assert_eq!(group.delete_consumer(b"one"), Some(1));
     assert_eq!((group.pending_len(), group.consumers_len()), (1, 1));
