@@ -201,4 +201,17 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_last_meridian_is_looked_at() {
+        let center = Point { longitude: 180.0, latitude: 80.0 };
+        for radius in [10.0, 1000.0, 20_000.0] {
+            let area = Area { center, shape: Shape::Circle { radius }, unit_m: 1000.0 };
+            let score = center.score();
+            assert!(
+                area.cells().map(Geohash::scores).any(|(from, to)| (from..to).contains(&score)),
+                "{radius}"
+            );
+        }
+    }
 }

@@ -110,8 +110,8 @@ impl Geohash {
     /// The cell that is `east` cells to the east and `north` to the north of it (-1, 0 or 1), around the world.
     pub(crate) fn neighbor(self, east: i32, north: i32) -> Geohash {
         let [odd, even] = [ODD, EVEN].map(|mask| mask >> (64 - 2 * self.step));
-        let longitude = moved(self.bits & ODD, even, east) & odd;
-        let latitude = moved(self.bits & EVEN, odd, north) & even;
+        let longitude = moved(self.bits & ODD, odd, even, east);
+        let latitude = moved(self.bits & EVEN, even, odd, north);
         Geohash { bits: longitude | latitude, step: self.step }
     }
 
@@ -122,12 +122,13 @@ impl Geohash {
     }
 }
 
-/// `bits`, which leave out those of `between`, counted up or down by one.
-fn moved(bits: u64, between: u64, by: i32) -> u64 {
+/// `bits`, which are of `own` and leave out those of `between`, counted up or down by one. Where they stay as they are
+/// they may be past the end: the largest longitude and latitude have one cell more, which Redis looks in too.
+fn moved(bits: u64, own: u64, between: u64, by: i32) -> u64 {
     match by {
         0 => bits,
-        1.. => bits.wrapping_add(between.wrapping_add(1)),
-        _ => (bits | between).wrapping_sub(between.wrapping_add(1)),
+        1.. => bits.wrapping_add(between.wrapping_add(1)) & own,
+        _ => (bits | between).wrapping_sub(between.wrapping_add(1)) & own,
     }
 }
 
