@@ -301,6 +301,16 @@ impl<'a, 's> Db<'a, 's> {
         new
     }
 
+    /// Puts `value` at `key`, with its deadline and used as `access` says, unless the key is there; whether it did.
+    pub fn add(&mut self, key: Key<'_>, mut value: Owned, access: Access) -> bool {
+        let new = self.find(key).is_none();
+        if new {
+            value.access = access.metadata(self.turn.access, self.turn.now_ms);
+            self.insert(key, value.into_entry(key.bytes));
+        }
+        new
+    }
+
     pub(crate) fn insert(&mut self, key: Key<'_>, entry: EntryBox) {
         let store = self.held.store();
         let (stripe, tables) = self.held.of_hash(key.hash);

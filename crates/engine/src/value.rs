@@ -183,7 +183,7 @@ pub struct Owned {
     content: Content,
     /// When it expires, in milliseconds since the Unix epoch.
     pub deadline_ms: Option<i64>,
-    access: u32,
+    pub(crate) access: u32,
 }
 
 impl Owned {

@@ -7,7 +7,6 @@
 pub(crate) mod from_files;
 pub(crate) mod from_server;
 pub(crate) mod progress;
-mod requests;
 pub(crate) mod to_file;
 pub(crate) mod to_server;
 

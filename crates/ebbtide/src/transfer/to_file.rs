@@ -7,9 +7,9 @@ use std::sync::Arc;
 use engine::Record;
 use persist::rdb::Version;
 use persist::storage::{Disk, NewFile, Storage};
-use persist::{json, rdb};
+use persist::{json, rdb, requests};
 
-use super::{Failure, Item, Key, Sink, Tally, requests};
+use super::{Failure, Item, Key, Sink, Tally};
 
 /// The forms that data can have in a file.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,8 @@ impl ToFile {
                     write_request(out, &[b"SELECT", db.to_string().as_bytes()])?;
                     *chosen = *db;
                 }
-                Ok(requests::of_key(name, *about, value, &mut |request| write_request(out, request))?)
+                let mut give = |request: &[&[u8]]| write_request(out, request);
+                Ok(requests::of_key(name, about.deadline_ms, value.into(), &mut give)?)
             }
         }
     }

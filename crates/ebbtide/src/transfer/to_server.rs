@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 use cli::Connection;
 use engine::Access;
 use persist::rdb::{About, Value, Version, dump};
+use persist::requests;
 
 use super::from_server::ask;
-use super::{Failure, Item, Key, Sink, Tally, requests};
+use super::{Failure, Item, Key, Sink, Tally};
 
 /// Requests under way at most.
 const PIPELINE_REQUESTS: usize = 256;
@@ -99,7 +100,8 @@ impl ToServer {
             }
         }
         let told = about(key);
-        requests::of_key(key.name, key.about, &key.value, &mut |request| self.queue(request, told.clone()))
+        let mut give = |request: &[&[u8]]| self.queue(request, told.clone());
+        requests::of_key(key.name, key.about.deadline_ms, (&key.value).into(), &mut give)
     }
 
     fn function(&mut self, code: &[u8]) -> Result<(), Failure> {

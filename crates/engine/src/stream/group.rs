@@ -26,7 +26,7 @@ impl Item for Pending {
 }
 
 /// A consumer's place in its group; another's after it is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConsumerNumber(u32);
 
 /// A consumer of a group.

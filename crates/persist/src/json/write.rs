@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use engine::{Record, Str};
+use engine::{Element, Field, Record, element_of};
 
 use super::text;
 use super::{Error, FORM};
-use crate::rdb::{Field, Stream, StreamGroup, StreamId, Value};
+use crate::rdb::{StreamGroup, StreamId, Value};
+use crate::shape::{Shape, StreamShape};
 
 /// Writes a document. One that is not finished is not whole, and is refused where it is read.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl<W: Write> Writer<W> {
             return Err(Error::Module { key: key.into(), name: module.name.to_string() });
         }
         self.head(db, key, deadline_ms)?;
-        self.value(value)?;
+        self.value(value.into())?;
         Ok(self.out.write_all(b"}")?)
     }
 
@@ -66,11 +67,7 @@ impl<W: Write> Writer<W> {
         match *record {
             Record::Entry { head, value } => {
                 self.head(head.db, head.key, head.deadline_ms)?;
-                self.out.write_all(b"\"string\": ")?;
-                match value.string().map_err(io::Error::other)? {
-                    Str::Int(n) => text::write(&mut self.out, itoa::Buffer::new().format(n).as_bytes())?,
-                    Str::Bytes(bytes) => text::write(&mut self.out, bytes)?,
-                }
+                self.value(value.into())?;
                 self.out.write_all(b"}")
             }
             Record::Long { head, len } => {
@@ -141,39 +138,43 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    fn value(&mut self, value: &Value<'_>) -> io::Result<()> {
+    fn value(&mut self, shape: Shape<'_>) -> io::Result<()> {
         let out = &mut self.out;
-        match value {
-            Value::String(bytes) => {
+        match shape {
+            Shape::String(value) => {
                 out.write_all(b"\"string\": ")?;
-                text::write(out, bytes)
+                text::write(out, value.bytes(&mut itoa::Buffer::new()))
             }
-            Value::List(items) => {
+            Shape::List(items) => {
                 out.write_all(b"\"list\": ")?;
-                array(out, items, |out, item| text::write(out, item))
+                array(out, items.iter(), element)
             }
-            Value::Set(members) => {
+            Shape::Set(members) => {
                 out.write_all(b"\"set\": ")?;
-                array(out, members, |out, member| text::write(out, member))
+                array(out, members.iter(), element)
             }
-            Value::ZSet(members) => {
+            Shape::ZSet(members) => {
                 out.write_all(b"\"zset\": ")?;
-                object(out, members, |out, (member, score)| {
+                object(out, members.iter(), |out, (member, score)| {
                     name(out, member)?;
-                    number(out, *score)
+                    number(out, score)
                 })
             }
-            Value::Hash(fields) => {
+            Shape::Hash(fields) => {
                 out.write_all(b"\"hash\": ")?;
-                object(out, fields, field)
+                object(out, fields.iter(), field)
             }
-            Value::Stream(content) => {
+            Shape::Stream(content) => {
                 out.write_all(b"\"stream\": ")?;
                 stream(out, content)
             }
-            Value::Module(_) => Ok(()),
+            Shape::Module(_) => Ok(()),
         }
     }
+}
+
+fn element(out: &mut impl Write, element: Element<'_>) -> io::Result<()> {
+    text::write(out, element.bytes(&mut itoa::Buffer::new()))
 }
 
 /// Writes `items` between `open` and `close`.
@@ -210,8 +211,8 @@ fn object<W: Write, T>(
 }
 
 /// The name of an object's member, and its colon.
-fn name(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    text::write(out, bytes)?;
+fn name(out: &mut impl Write, name: Element<'_>) -> io::Result<()> {
+    element(out, name)?;
     out.write_all(b": ")
 }
 
@@ -220,11 +221,11 @@ fn number(out: &mut impl Write, score: f64) -> io::Result<()> {
     if score.is_finite() { Ok(serde_json::to_writer(out, &score)?) } else { write!(out, "\"{score}\"") }
 }
 
-fn field(out: &mut impl Write, field: &Field<'_>) -> io::Result<()> {
-    name(out, &field.name)?;
-    let Some(deadline_ms) = field.deadline_ms else { return text::write(out, &field.value) };
+fn field(out: &mut impl Write, field: Field<'_>) -> io::Result<()> {
+    name(out, field.name)?;
+    let Some(deadline_ms) = field.deadline_ms else { return element(out, field.value) };
     write!(out, "{{\"expires_ms\": {deadline_ms}, \"value\": ")?;
-    text::write(out, &field.value)?;
+    element(out, field.value)?;
     out.write_all(b"}")
 }
 
@@ -232,33 +233,45 @@ fn id(out: &mut impl Write, id: StreamId) -> io::Result<()> {
     write!(out, "\"{}-{}\"", id.ms, id.seq)
 }
 
-fn stream(out: &mut impl Write, stream: &Stream<'_>) -> io::Result<()> {
+fn entry<'e>(
+    out: &mut impl Write,
+    entry_id: StreamId,
+    fields: impl Iterator<Item = (Element<'e>, Element<'e>)>,
+) -> io::Result<()> {
+    out.write_all(b"[")?;
+    id(out, entry_id)?;
+    for part in fields.flat_map(|(name, value)| [name, value]) {
+        out.write_all(b", ")?;
+        element(out, part)?;
+    }
+    out.write_all(b"]")
+}
+
+fn stream(out: &mut impl Write, stream: StreamShape<'_>) -> io::Result<()> {
     out.write_all(b"{\"entries\": ")?;
-    array(out, stream.entries.iter(), |out, entry| {
-        out.write_all(b"[")?;
-        id(out, entry.id)?;
-        for (name, value) in &entry.fields {
-            out.write_all(b", ")?;
-            text::write(out, name)?;
-            out.write_all(b", ")?;
-            text::write(out, value)?;
+    match stream {
+        StreamShape::Read(stream) => array(out, stream.entries.iter(), |out, read| {
+            entry(out, read.id, read.fields.iter().map(|(name, value)| (element_of(name), element_of(value))))
+        })?,
+        StreamShape::Kept(stream) => {
+            array(out, stream.iter(), |out, kept| entry(out, kept.id, kept.fields()))?
         }
-        out.write_all(b"]")
-    })?;
+    }
+    let past = stream.past();
     out.write_all(b", \"last_id\": ")?;
-    id(out, stream.last_id)?;
+    id(out, past.last_id)?;
     out.write_all(b", \"max_deleted_id\": ")?;
-    id(out, stream.max_deleted_id)?;
-    write!(out, ", \"entries_added\": {}", stream.entries_added)?;
-    if !stream.groups.is_empty() {
+    id(out, past.max_deleted_id)?;
+    write!(out, ", \"entries_added\": {}", past.entries_added)?;
+    if stream.groups_len() > 0 {
         out.write_all(b", \"groups\": ")?;
-        object(out, &stream.groups, group)?;
+        object(out, stream.groups(), |out, item| group(out, &item))?;
     }
     out.write_all(b"}")
 }
 
 fn group(out: &mut impl Write, group: &StreamGroup<'_>) -> io::Result<()> {
-    name(out, &group.name)?;
+    name(out, element_of(&group.name))?;
     out.write_all(b"{\"last_id\": ")?;
     id(out, group.last_id)?;
     if let Some(entries_read) = group.entries_read {
@@ -266,7 +279,7 @@ fn group(out: &mut impl Write, group: &StreamGroup<'_>) -> io::Result<()> {
     }
     out.write_all(b", \"consumers\": ")?;
     object(out, &group.consumers, |out, consumer| {
-        name(out, &consumer.name)?;
+        name(out, element_of(&consumer.name))?;
         write!(out, "{{\"seen_ms\": {}", consumer.seen_ms)?;
         if let Some(active_ms) = consumer.active_ms {
             write!(out, ", \"active_ms\": {active_ms}")?;

@@ -1,12 +1,12 @@
 //! Values to bytes, in encodings that every reader of version 11 knows.
 
-use engine::canonical_int;
+use engine::{Element, Str, canonical_int};
 
 use super::format::{Encoding, Version};
 use super::packed::Builder;
 use super::stream;
-use super::value::{Bytes, Field, Value};
 use crate::lzf::Compressor;
+use crate::shape::{Fields, Items, Scored, Shape};
 
 /// Strings up to this are not worth compressing.
 const PLAIN_BYTES_MAX: usize = 20;
@@ -124,161 +124,239 @@ impl Encoder {
         smaller
     }
 
-    /// A value in `encoding`, which [`encoding_of`] gave for it.
-    pub(super) fn value(&mut self, value: &Value<'_>, encoding: Encoding) {
-        match value {
-            Value::String(bytes) => self.string(bytes),
-            Value::List(items) => self.list(items),
-            Value::Set(members) => match encoding {
+    /// An element of a collection.
+    #[inline]
+    fn element(&mut self, element: Element<'_>) {
+        match element {
+            Element::Int(n) => self.int(n),
+            Element::Bytes(bytes) => self.string(bytes),
+            Element::Double(_) => self.string(b""),
+        }
+    }
+
+    /// A value in `encoding`, which [`encoding_of`] gave for it. `gather` is called after each part, and may take away
+    /// the bytes so far: so a large value is never there as a whole.
+    ///
+    /// # Errors
+    /// Those of `gather`.
+    pub(super) fn value<E>(
+        &mut self,
+        shape: Shape<'_>,
+        encoding: Encoding,
+        gather: &mut impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match shape {
+            Shape::String(Str::Int(n)) => self.int(n),
+            Shape::String(Str::Bytes(bytes)) => self.string(bytes),
+            Shape::List(items) => self.list(items, gather)?,
+            Shape::Set(members) => match encoding {
                 Encoding::SetIntset => {
                     let run = intset(members);
                     self.string(&run);
                 }
-                Encoding::SetListpack => self.listpack(members.iter().map(|m| &**m)),
+                Encoding::SetListpack => self.listpack(members.iter()),
                 _ => {
                     self.length(members.len() as u64);
-                    members.iter().for_each(|member| self.string(member));
+                    for member in members.iter() {
+                        self.element(member);
+                        gather(&mut self.bytes)?;
+                    }
                 }
             },
-            Value::ZSet(members) => self.zset(members, encoding),
-            Value::Hash(fields) => self.hash(fields, encoding),
-            Value::Stream(stream) => stream::encode(stream, encoding, self),
-            Value::Module(module) => {
+            Shape::ZSet(members) => self.zset(members, encoding, gather)?,
+            Shape::Hash(fields) => self.hash(fields, encoding, gather)?,
+            Shape::Stream(stream) => stream::encode(stream, encoding, self, gather)?,
+            Shape::Module(module) => {
                 self.length(module.name.0);
                 self.raw(&module.body);
             }
         }
+        gather(&mut self.bytes)
     }
 
-    fn listpack<'x>(&mut self, elements: impl Iterator<Item = &'x [u8]>) {
+    fn listpack<'x>(&mut self, elements: impl Iterator<Item = Element<'x>>) {
         let mut run = Builder::new();
-        elements.for_each(|element| run.push(element));
+        elements.for_each(|element| run.push_element(element));
         self.string(&run.finish());
     }
 
-    /// Nodes of a kind each: 1 is an item by itself, 2 a listpack.
-    fn list(&mut self, items: &[Bytes<'_>]) {
-        let mut nodes = Vec::new();
-        let mut rest = items;
-        while let [first, ..] = rest {
-            let mut bytes = 0;
-            let small = rest.iter().take(NODE_ELEMENTS_MAX).take_while(|item| {
-                bytes += item.len() + 6;
-                bytes <= NODE_BYTES_MAX
-            });
-            let count = small.count();
-            nodes.push((first, &rest[..count]));
-            rest = &rest[count.max(1)..];
+    /// Nodes of a kind each: 1 is an item by itself, 2 a listpack. How many there are stands before the first, so the
+    /// items are gone through twice.
+    fn list<E>(
+        &mut self,
+        items: Items<'_>,
+        gather: &mut impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut nodes = 0;
+        let mut room = Room::default();
+        for item in items.iter() {
+            nodes += u64::from(room.is_new_node(item.len()));
         }
-        self.length(nodes.len() as u64);
-        for (first, node) in nodes {
-            if node.is_empty() {
-                self.length(1);
-                self.string(first);
-            } else {
-                self.length(2);
-                self.listpack(node.iter().map(|item| &**item));
+        self.length(nodes);
+        let mut room = Room::default();
+        let mut node: Option<Builder> = None;
+        for item in items.iter() {
+            if room.is_new_node(item.len()) {
+                self.node(node.take());
+                gather(&mut self.bytes)?;
             }
+            if room.is_alone {
+                self.length(1);
+                self.element(item);
+            } else {
+                node.get_or_insert_with(Builder::new).push_element(item);
+            }
+        }
+        self.node(node);
+        Ok(())
+    }
+
+    fn node(&mut self, node: Option<Builder>) {
+        if let Some(node) = node {
+            self.length(2);
+            self.string(&node.finish());
         }
     }
 
-    fn zset(&mut self, members: &[(Bytes<'_>, f64)], encoding: Encoding) {
+    fn zset<E>(
+        &mut self,
+        members: Scored<'_>,
+        encoding: Encoding,
+        gather: &mut impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         if encoding != Encoding::ZSetListpack {
             self.length(members.len() as u64);
-            for (member, score) in members {
-                self.string(member);
+            for (member, score) in members.iter() {
+                self.element(member);
                 self.raw(&score.to_le_bytes());
+                gather(&mut self.bytes)?;
             }
-            return;
+            return Ok(());
         }
         let mut sorted: Vec<_> = members.iter().collect();
-        sorted.sort_by(|(a, x), (b, y)| x.total_cmp(y).then_with(|| a.cmp(b)));
+        if matches!(members, Scored::Read(_)) {
+            let bytes = |member: Element<'_>| member.bytes(&mut itoa::Buffer::new()).to_vec();
+            sorted.sort_by(|(a, x), (b, y)| x.total_cmp(y).then_with(|| bytes(*a).cmp(&bytes(*b))));
+        }
         let mut run = Builder::new();
         for (member, score) in sorted {
-            run.push(member);
-            push_score(&mut run, *score);
+            run.push_element(member);
+            push_score(&mut run, score);
         }
         self.string(&run.finish());
+        Ok(())
     }
 
-    fn hash(&mut self, fields: &[Field<'_>], encoding: Encoding) {
+    fn hash<E>(
+        &mut self,
+        fields: Fields<'_>,
+        encoding: Encoding,
+        gather: &mut impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         if encoding == Encoding::HashListpack {
-            return self.listpack(fields.iter().flat_map(|field| [&*field.name, &*field.value]));
+            self.listpack(fields.iter().flat_map(|field| [field.name, field.value]));
+            return Ok(());
         }
-        let earliest_ms = fields.iter().filter_map(|field| field.deadline_ms).min();
+        let earliest_ms = fields.earliest_ms().filter(|_| encoding == Encoding::HashMetadata);
         if let Some(earliest_ms) = earliest_ms {
             self.raw(&earliest_ms.to_le_bytes());
         }
         self.length(fields.len() as u64);
-        for field in fields {
+        for field in fields.iter() {
             if let Some(earliest_ms) = earliest_ms {
                 self.length(field.deadline_ms.map_or(0, |ms| ms.abs_diff(earliest_ms) + 1));
             }
-            self.string(&field.name);
-            self.string(&field.value);
+            self.element(field.name);
+            self.element(field.value);
+            gather(&mut self.bytes)?;
         }
+        Ok(())
     }
 }
 
-impl stream::Output for Encoder {
-    fn length(&mut self, n: u64) {
-        Encoder::length(self, n);
-    }
+/// How full a list's node is.
+#[derive(Debug, Default)]
+struct Room {
+    elements: usize,
+    bytes: usize,
+    /// The item given last is too large for a listpack, and stands by itself.
+    is_alone: bool,
+}
 
-    fn string(&mut self, bytes: &[u8]) {
-        Encoder::string(self, bytes);
-    }
-
-    fn raw(&mut self, bytes: &[u8]) {
-        Encoder::raw(self, bytes);
+impl Room {
+    /// Takes an item of `len` bytes; whether a node begins with it.
+    fn is_new_node(&mut self, len: usize) -> bool {
+        /// What an item takes in a listpack beside itself, at most.
+        const OVERHEAD_BYTES: usize = 11;
+        let bytes = len + OVERHEAD_BYTES;
+        let is_first = self.elements == 0;
+        self.elements += 1;
+        self.bytes += bytes;
+        let full = self.is_alone || self.elements > NODE_ELEMENTS_MAX || self.bytes > NODE_BYTES_MAX;
+        if full {
+            (self.elements, self.bytes) = (1, bytes);
+        }
+        self.is_alone = bytes > NODE_BYTES_MAX;
+        is_first || full
     }
 }
 
-/// How `value` is written. All but a hash whose fields have deadlines can be read by every reader of version 11;
+/// How a value is written. All but a hash whose fields have deadlines can be read by every reader of version 11;
 /// such a hash can by Redis 7.4 and later only, for before there was none.
-pub(super) fn encoding_of(value: &Value<'_>, version: Version) -> Encoding {
-    match value {
-        Value::String(_) => Encoding::String,
-        Value::List(_) => Encoding::ListQuicklist2,
-        Value::Set(members) => match set_encoding(members) {
+pub(super) fn encoding_of(shape: Shape<'_>, version: Version) -> Encoding {
+    match shape {
+        Shape::String(_) => Encoding::String,
+        Shape::List(_) => Encoding::ListQuicklist2,
+        Shape::Set(members) => match set_encoding(members) {
             Encoding::SetListpack if version < Version::V11 => Encoding::Set,
             encoding => encoding,
         },
-        Value::ZSet(members) => {
-            let small = members.len() <= PACKED_ELEMENTS_MAX && members.iter().all(|(m, _)| is_small(m));
-            if small && !members.is_empty() { Encoding::ZSetListpack } else { Encoding::ZSet2 }
+        Shape::ZSet(members) => {
+            let small = is_packed(members.len()) && members.iter().all(|(member, _)| is_small(member));
+            if small { Encoding::ZSetListpack } else { Encoding::ZSet2 }
         }
-        Value::Hash(fields) if fields.iter().any(|f| f.deadline_ms.is_some()) => Encoding::HashMetadata,
-        Value::Hash(fields) => {
-            let small = |field: &Field<'_>| is_small(&field.name) && is_small(&field.value);
-            let packed = fields.len() <= PACKED_ELEMENTS_MAX && fields.iter().all(small);
-            if packed && !fields.is_empty() { Encoding::HashListpack } else { Encoding::Hash }
+        Shape::Hash(fields) if fields.earliest_ms().is_some() => Encoding::HashMetadata,
+        Shape::Hash(fields) => {
+            let small = |field: engine::Field<'_>| is_small(field.name) && is_small(field.value);
+            if is_packed(fields.len()) && fields.iter().all(small) {
+                Encoding::HashListpack
+            } else {
+                Encoding::Hash
+            }
         }
-        Value::Stream(_) if version < Version::V11 => Encoding::Stream2,
-        Value::Stream(_) => Encoding::Stream3,
-        Value::Module(_) => Encoding::Module,
+        Shape::Stream(_) if version < Version::V11 => Encoding::Stream2,
+        Shape::Stream(_) => Encoding::Stream3,
+        Shape::Module(_) => Encoding::Module,
     }
 }
 
-fn is_small(element: &[u8]) -> bool {
+/// Whether so many elements may be one listpack.
+fn is_packed(len: usize) -> bool {
+    (1..=PACKED_ELEMENTS_MAX).contains(&len)
+}
+
+fn is_small(element: Element<'_>) -> bool {
     element.len() <= PACKED_ELEMENT_BYTES_MAX
 }
 
-fn set_encoding(members: &[Bytes<'_>]) -> Encoding {
+fn set_encoding(members: Items<'_>) -> Encoding {
     const INTS_MAX: usize = 512;
-    if members.is_empty() {
-        Encoding::Set
-    } else if members.len() <= INTS_MAX && members.iter().all(|m| canonical_int(m).is_some()) {
+    let is_int = |member: Element<'_>| matches!(member, Element::Int(_));
+    if !members.is_empty() && members.len() <= INTS_MAX && members.iter().all(is_int) {
         Encoding::SetIntset
-    } else if members.len() <= PACKED_ELEMENTS_MAX && members.iter().all(|m| is_small(m)) {
+    } else if is_packed(members.len()) && members.iter().all(is_small) {
         Encoding::SetListpack
     } else {
         Encoding::Set
     }
 }
 
-fn intset(members: &[Bytes<'_>]) -> Vec<u8> {
-    let mut ints: Vec<i64> = members.iter().filter_map(|member| canonical_int(member)).collect();
+fn intset(members: Items<'_>) -> Vec<u8> {
+    let int = |member| match member {
+        Element::Int(n) => Some(n),
+        _ => None,
+    };
+    let mut ints: Vec<i64> = members.iter().filter_map(int).collect();
     ints.sort_unstable();
     let width = if ints.iter().all(|n| i16::try_from(*n).is_ok()) {
         2

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use super::error::{Error, Fault};
 use super::format::Encoding;
+use super::made::owned;
 use super::module::ModuleName;
 use super::reader::{Item, Raw, Reader, Record};
 use super::value::Value;
@@ -188,12 +189,16 @@ pub(crate) fn add(
     let new = match value {
         Value::String(bytes) => db.add_string(key, bytes, about.deadline_ms, about.access),
         value if value.is_empty() => return Ok(false),
-        other => {
-            let what = match other {
-                Value::Module(module) => format!("value of the module type {}", module.name),
-                other => other.kind().map_or("value", |kind| kind.name()).to_string(),
-            };
+        Value::Module(module) => {
+            let what = format!("value of the module type {}", module.name);
             return Err(Fault::Kind { key: key.bytes().into(), what });
+        }
+        collection => {
+            let made = owned(collection, &db.turn.limits, db.secret());
+            made.is_some_and(|mut made| {
+                made.deadline_ms = about.deadline_ms;
+                db.add(key, made, about.access)
+            })
         }
     };
     let twice = || Fault::Twice { key: key.bytes().into(), encoding, db: db.index() };

@@ -22,6 +22,7 @@ mod error;
 mod format;
 mod input;
 mod load;
+mod made;
 mod module;
 mod packed;
 mod payload;
@@ -42,8 +43,9 @@ pub use error::{Error, Fault};
 pub use format::{Dialect, Encoding, REDIS_VERSION_MAX, VALKEY_VERSION, Version};
 pub(crate) use load::add;
 pub use load::{LoadOptions, Loaded, Progress, load};
+pub use made::owned;
 pub use module::ModuleName;
-pub use payload::{PayloadError, dump, dump_string, restore};
+pub use payload::{PayloadError, dump, restore};
 pub use reader::{Item, Raw, Reader, ReaderOptions, Record};
 pub use value::{
     Bytes, Field, Module, Stream, StreamConsumer, StreamEntries, StreamEntry, StreamGroup, StreamId,

@@ -1,7 +1,7 @@
 //! What DUMP gives and RESTORE takes: how a value is written (1 byte), the value, the format's version (2 bytes),
 //! CRC-64 of all before (8 bytes); numbers with their lowest byte first.
 
-use engine::Str;
+use std::convert::Infallible;
 
 use super::encode::{Encoder, encoding_of};
 use super::error::Error;
@@ -9,6 +9,7 @@ use super::format::{Dialect, Encoding, Version};
 use super::reader::Raw;
 use super::value::Value;
 use crate::crc64::crc64;
+use crate::shape::Shape;
 
 /// Version and checksum.
 const FOOTER_BYTES: usize = 10;
@@ -24,24 +25,13 @@ pub enum PayloadError {
     Value,
 }
 
-/// The payload of `value`.
-pub fn dump(value: &Value<'_>, version: Version) -> Vec<u8> {
-    let encoding = encoding_of(value, version);
-    payload(version, encoding, |encoder| encoder.value(value, encoding))
-}
-
-/// The payload of a string.
-pub fn dump_string(value: Str<'_>, version: Version) -> Vec<u8> {
-    payload(version, Encoding::String, |encoder| match value {
-        Str::Int(n) => encoder.int(n),
-        Str::Bytes(bytes) => encoder.string(bytes),
-    })
-}
-
-fn payload(version: Version, encoding: Encoding, write: impl FnOnce(&mut Encoder)) -> Vec<u8> {
+/// The payload of a value.
+pub fn dump<'a>(value: impl Into<Shape<'a>>, version: Version) -> Vec<u8> {
+    let shape = value.into();
+    let encoding = encoding_of(shape, version);
     let mut encoder = Encoder::new(true);
     encoder.byte(encoding.byte());
-    write(&mut encoder);
+    let Ok(()) = encoder.value(shape, encoding, &mut |_| Ok::<(), Infallible>(()));
     encoder.raw(&version.number().to_le_bytes());
     let mut payload = encoder.bytes;
     let crc = crc64(&payload);

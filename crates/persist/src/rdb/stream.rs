@@ -1,10 +1,13 @@
 //! Streams in files: their entries, what is known of their past, groups with their consumers.
 
 use super::decode::repeat;
+use super::encode::Encoder;
 use super::error::{Error, Fault};
 use super::format::Encoding;
 use super::input::{Input, Slice};
+use super::stream_entries::{Nodes, encode_node};
 use super::value::{Stream, StreamConsumer, StreamGroup, StreamId, StreamPending, is_twice};
+use crate::shape::StreamShape;
 
 pub(super) fn decode<'a>(input: &mut Slice<'a>, encoding: Encoding) -> Result<Stream<'a>, Error> {
     let mut stream = Stream::default();
@@ -132,34 +135,51 @@ fn entries_up_to(stream: &Stream<'_>, id: StreamId) -> Option<u64> {
 
 // -- writing ----------------------------------------------------------------------------------
 
-/// What a stream is written with.
-pub(super) trait Output {
-    /// A length.
-    fn length(&mut self, n: u64);
-    /// A string.
-    fn string(&mut self, bytes: &[u8]);
-    /// Bytes as they are.
-    fn raw(&mut self, bytes: &[u8]);
-}
-
-/// Writes `stream` in `encoding`: that of Redis 7.0 or 7.2.
-pub(super) fn encode(stream: &Stream<'_>, encoding: Encoding, out: &mut impl Output) {
-    out.length(stream.entries.nodes().len() as u64);
-    for (id, run) in stream.entries.nodes() {
-        out.string(&id.to_bytes());
-        out.string(run);
+/// Writes a stream in `encoding`: that of Redis 7.0 or 7.2. `gather` is called after each part.
+///
+/// # Errors
+/// Those of `gather`.
+pub(super) fn encode<E>(
+    stream: StreamShape<'_>,
+    encoding: Encoding,
+    out: &mut Encoder,
+    gather: &mut impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    match stream {
+        StreamShape::Read(stream) => {
+            out.length(stream.entries.nodes().len() as u64);
+            for (id, run) in stream.entries.nodes() {
+                out.string(&id.to_bytes());
+                out.string(run);
+                gather(&mut out.bytes)?;
+            }
+        }
+        StreamShape::Kept(stream) => {
+            // How many nodes there are stands before the first, so the entries are gone through twice.
+            out.length(Nodes::of(stream.iter()).count() as u64);
+            for node in Nodes::of(stream.iter()) {
+                out.string(&node[0].id.to_bytes());
+                out.string(&encode_node(&node));
+                gather(&mut out.bytes)?;
+            }
+        }
     }
-    out.length(stream.entries.len());
-    for id in [stream.last_id, stream.first_id, stream.max_deleted_id] {
+    let past = stream.past();
+    out.length(past.len);
+    for id in [past.last_id, past.first_id, past.max_deleted_id] {
         out.length(id.ms);
         out.length(id.seq);
     }
-    out.length(stream.entries_added);
-    out.length(stream.groups.len() as u64);
-    stream.groups.iter().for_each(|group| encode_group(group, encoding, out));
+    out.length(past.entries_added);
+    out.length(stream.groups_len() as u64);
+    for group in stream.groups() {
+        encode_group(&group, encoding, out);
+        gather(&mut out.bytes)?;
+    }
+    Ok(())
 }
 
-fn encode_group(group: &StreamGroup<'_>, encoding: Encoding, out: &mut impl Output) {
+fn encode_group(group: &StreamGroup<'_>, encoding: Encoding, out: &mut Encoder) {
     out.string(&group.name);
     out.length(group.last_id.ms);
     out.length(group.last_id.seq);

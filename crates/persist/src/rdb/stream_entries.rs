@@ -4,6 +4,8 @@
 //! entries. An entry is flags, its id as the distance from the node's, its fields and values (values only, when its
 //! fields are the node's), and the count of its elements before this one.
 
+use engine::element_of;
+
 use super::packed::{Broken, Builder, Element, Listpack};
 use super::value::{Bytes, StreamId};
 
@@ -99,50 +101,109 @@ impl<'e> FromIterator<StreamEntry<'e>> for StreamEntries<'_> {
     /// The entries given, as far as each has a greater id than those before.
     fn from_iter<I: IntoIterator<Item = StreamEntry<'e>>>(entries: I) -> Self {
         let mut all = StreamEntries::default();
-        let mut node = Vec::new();
-        let mut bytes = 0;
-        let mut close = |node: &mut Vec<StreamEntry<'e>>| {
+        for node in Nodes::of(entries.into_iter()) {
             if let [first, ..] = node.as_slice() {
-                let _ = all.push_node(first.id, encode_node(first, node).into());
+                let _ = all.push_node(first.id, encode_node(&node).into());
             }
-            node.clear();
-        };
-        for entry in entries {
-            let size = |(name, value): &(Bytes<'_>, Bytes<'_>)| name.len() + value.len() + 8;
-            let more = 16 + entry.fields.iter().map(size).sum::<usize>();
-            if node.len() == NODE_ENTRIES_MAX || bytes + more > NODE_BYTES_MAX {
-                close(&mut node);
-                bytes = 0;
-            }
-            bytes += more;
-            node.push(entry);
         }
-        close(&mut node);
         all
     }
 }
 
-fn encode_node(first: &StreamEntry<'_>, entries: &[StreamEntry<'_>]) -> Vec<u8> {
+/// An entry, wherever it stands.
+pub(super) trait Entry {
+    /// Its id.
+    fn id(&self) -> StreamId;
+    /// How many fields it has.
+    fn fields_len(&self) -> usize;
+    /// Its fields with their values.
+    fn fields(&self) -> impl Iterator<Item = (engine::Element<'_>, engine::Element<'_>)>;
+}
+
+impl Entry for StreamEntry<'_> {
+    fn id(&self) -> StreamId {
+        self.id
+    }
+
+    fn fields_len(&self) -> usize {
+        self.fields.len()
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (engine::Element<'_>, engine::Element<'_>)> {
+        self.fields.iter().map(|(name, value)| (element_of(name), element_of(value)))
+    }
+}
+
+impl Entry for engine::stream::StreamEntry<'_> {
+    fn id(&self) -> StreamId {
+        self.id
+    }
+
+    fn fields_len(&self) -> usize {
+        engine::stream::StreamEntry::fields_len(self)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (engine::Element<'_>, engine::Element<'_>)> {
+        engine::stream::StreamEntry::fields(self)
+    }
+}
+
+/// Entries by the nodes they are written in.
+pub(super) struct Nodes<I: Iterator> {
+    entries: std::iter::Peekable<I>,
+}
+
+impl<E: Entry, I: Iterator<Item = E>> Nodes<I> {
+    pub(super) fn of(entries: I) -> Nodes<I> {
+        Nodes { entries: entries.peekable() }
+    }
+}
+
+impl<E: Entry, I: Iterator<Item = E>> Iterator for Nodes<I> {
+    type Item = Vec<E>;
+
+    fn next(&mut self) -> Option<Vec<E>> {
+        let mut node = vec![self.entries.next()?];
+        let size =
+            |entry: &E| 16 + entry.fields().map(|(name, value)| name.len() + value.len() + 8).sum::<usize>();
+        let mut bytes = node.iter().map(size).sum::<usize>();
+        while node.len() < NODE_ENTRIES_MAX {
+            let fits = |entry: &E| {
+                bytes += size(entry);
+                bytes <= NODE_BYTES_MAX
+            };
+            match self.entries.next_if(fits) {
+                Some(entry) => node.push(entry),
+                None => break,
+            }
+        }
+        Some(node)
+    }
+}
+
+/// The listpack of a node's entries, of which there must be one at least.
+pub(super) fn encode_node<E: Entry>(entries: &[E]) -> Vec<u8> {
+    let first = &entries[0];
     let mut node = Builder::new();
     node.push_int(entries.len() as i64);
     node.push_int(0);
-    node.push_int(first.fields.len() as i64);
-    first.fields.iter().for_each(|(name, _)| node.push(name));
+    node.push_int(first.fields_len() as i64);
+    first.fields().for_each(|(name, _)| node.push_element(name));
     node.push_int(0);
     for entry in entries {
-        let same = entry.fields.iter().map(|(name, _)| name).eq(first.fields.iter().map(|(name, _)| name));
+        let same = entry.fields().map(|(name, _)| name).eq(first.fields().map(|(name, _)| name));
         let from = node.count();
         node.push_int(if same { SAME_FIELDS } else { 0 });
-        node.push_int(entry.id.ms.wrapping_sub(first.id.ms) as i64);
-        node.push_int(entry.id.seq.wrapping_sub(first.id.seq) as i64);
+        node.push_int(entry.id().ms.wrapping_sub(first.id().ms) as i64);
+        node.push_int(entry.id().seq.wrapping_sub(first.id().seq) as i64);
         if !same {
-            node.push_int(entry.fields.len() as i64);
+            node.push_int(entry.fields_len() as i64);
         }
-        for (name, value) in &entry.fields {
+        for (name, value) in entry.fields() {
             if !same {
-                node.push(name);
+                node.push_element(name);
             }
-            node.push(value);
+            node.push_element(value);
         }
         node.push_int((node.count() - from) as i64);
     }

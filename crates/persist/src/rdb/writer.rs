@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use engine::{Access, AccessPolicy, Head, Record, Str};
+use engine::{Access, AccessPolicy, Head, Record, Str, View};
 
 use super::encode::{Encoder, encoding_of};
 use super::format::{Encoding, Version, opcode};
-use super::value::Value;
 use crate::crc64::Crc64;
+use crate::shape::Shape;
 
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -126,7 +126,10 @@ impl<W: Write> Writer<W> {
         match record {
             Record::Entry { head, value } => {
                 let about = self.head(head, policy)?;
-                self.string(head.key, about, value.string().map_err(io::Error::other)?)
+                match value {
+                    View::String(value) => self.string(head.key, about, value),
+                    value => self.value(head.key, about, value),
+                }
             }
             Record::Long { head, len } => {
                 let about = self.head(head, policy)?;
@@ -159,15 +162,25 @@ impl<W: Write> Writer<W> {
         self.gathered()
     }
 
-    /// A key with a value of any type.
+    /// A key with a value of any type. Of a large one only a part is held at a time.
     ///
     /// # Errors
     /// As writing gives them.
-    pub fn value(&mut self, key: &[u8], about: About, value: &Value<'_>) -> io::Result<()> {
-        let encoding = encoding_of(value, self.version);
+    pub fn value<'a>(&mut self, key: &[u8], about: About, value: impl Into<Shape<'a>>) -> io::Result<()> {
+        let shape = value.into();
+        let encoding = encoding_of(shape, self.version);
         self.key(key, about, encoding);
-        self.encoder.value(value, encoding);
-        self.gathered()
+        let Writer { out, encoder, crc, written, .. } = self;
+        encoder.value(shape, encoding, &mut |bytes| {
+            if bytes.len() < BUFFER_BYTES {
+                return Ok(());
+            }
+            write(out, crc, written, bytes)?;
+            bytes.clear();
+            // What one big element took is given back.
+            bytes.shrink_to(2 * BUFFER_BYTES);
+            Ok(())
+        })
     }
 
     /// A key with a string of `len` bytes, which [`Writer::piece`] gives, uncompressed.
@@ -246,10 +259,14 @@ impl<W: Write> Writer<W> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Some(crc) = &mut self.crc {
-            crc.update(bytes);
-        }
-        self.written += bytes.len() as u64;
-        self.out.write_all(bytes)
+        write(&mut self.out, &mut self.crc, &mut self.written, bytes)
     }
+}
+
+fn write(out: &mut impl Write, crc: &mut Option<Crc64>, written: &mut u64, bytes: &[u8]) -> io::Result<()> {
+    if let Some(crc) = crc {
+        crc.update(bytes);
+    }
+    *written += bytes.len() as u64;
+    out.write_all(bytes)
 }

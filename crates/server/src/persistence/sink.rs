@@ -7,6 +7,7 @@ use engine::{AccessPolicy, Record, Size};
 use persist::json;
 use persist::log::BaseFormat;
 use persist::rdb::{self, Writer};
+use persist::requests;
 
 use super::snapshot::Purpose;
 use crate::clock;
@@ -100,9 +101,8 @@ impl<W: Write> Requests<W> {
         match record {
             Record::Entry { head, value } => {
                 self.select(head.db)?;
-                let value = value.string().map_err(io::Error::other)?;
-                request(&mut self.out, &[b"SET", head.key, value.bytes(&mut itoa::Buffer::new())])?;
-                self.deadline(head.key, head.deadline_ms)
+                let mut give = |args: &[&[u8]]| request(&mut self.out, args);
+                requests::of_key(head.key, head.deadline_ms, value.into(), &mut give)
             }
             Record::Long { head, len } => {
                 self.select(head.db)?;

@@ -153,6 +153,15 @@ impl Builder {
         }
     }
 
+    /// Adds an element of a collection.
+    pub(in crate::rdb) fn push_element(&mut self, element: engine::Element<'_>) {
+        match element {
+            engine::Element::Int(n) => self.push_int(n),
+            engine::Element::Bytes(bytes) => self.push_bytes(bytes),
+            engine::Element::Double(_) => self.push_bytes(b""),
+        }
+    }
+
     /// Adds an integer.
     pub(in crate::rdb) fn push_int(&mut self, n: i64) {
         let from = self.bytes.len();

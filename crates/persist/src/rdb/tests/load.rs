@@ -3,8 +3,8 @@
 use engine::{Access, AccessPolicy, Db, Held, Limits, Options as StoreOptions, Store, Str, Turn};
 
 use crate::rdb::{
-    About, Error, Fault, Item, LoadOptions, Loaded, Options, Reader, ReaderOptions, Value, Version, Writer,
-    load,
+    About, Error, Fault, Item, LoadOptions, Loaded, Module, ModuleName, Options, Reader, ReaderOptions,
+    Value, Version, Writer, load,
 };
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -117,11 +117,12 @@ fn a_key_that_comes_twice_is_refused_with_its_place() {
 
 #[test]
 fn what_the_store_cannot_hold_is_refused() {
-    let list = written(|writer| {
-        writer.value(b"mylist", About::default(), &Value::List(vec![b"item".into()])).unwrap();
+    let module = Module { name: ModuleName(1 << 10), body: vec![0].into() };
+    let module = written(|writer| {
+        writer.value(b"mymodule", About::default(), &Value::Module(module)).unwrap();
     });
-    let told = load_into(&store(), &list, &OPTIONS).unwrap_err().to_string();
-    assert!(told.ends_with("the key \"mylist\" holds a list, which this store cannot hold"), "{told}");
+    let told = load_into(&store(), &module, &OPTIONS).unwrap_err().to_string();
+    assert!(told.contains("the key \"mymodule\" holds a value of the module type"), "{told}");
     let database = written(|writer| writer.select(4).unwrap());
     let error = load_into(&store(), &database, &OPTIONS).unwrap_err();
     assert!(matches!(error.fault, Fault::Database { db: 4, databases: 4 }), "{error}");

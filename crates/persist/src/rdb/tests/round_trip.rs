@@ -8,11 +8,11 @@ use crate::crc64::crc64;
 use crate::rdb::samples::{values, volatile_hash};
 use crate::rdb::{
     About, Access, Fault, Item, Options, PayloadError, Reader, ReaderOptions, Value, Version, Writer, dump,
-    dump_string, restore,
+    restore,
 };
 
 /// The value with what has no order in a fixed one.
-fn ordered(mut value: Value<'_>) -> Value<'_> {
+pub(super) fn ordered(mut value: Value<'_>) -> Value<'_> {
     match &mut value {
         Value::Set(members) => members.sort(),
         Value::ZSet(members) => members.sort_by(|a, b| a.0.cmp(&b.0)),
@@ -94,7 +94,7 @@ fn version_10_has_nothing_that_redis_7_0_lacks() {
     }
     assert!(names.contains(&"stream-v2") && names.contains(&"set-hashtable"), "{names:?}");
     assert!(!names.contains(&"stream-v3") && !names.contains(&"set-listpack"), "{names:?}");
-    let payload = dump_string(Str::Int(7), Version::V10);
+    let payload = dump(Str::Int(7), Version::V10);
     assert_eq!(payload[2..4], [7, 10]);
     assert_eq!(restore(&payload).unwrap(), Value::String(b"7".into()));
 }
@@ -139,7 +139,7 @@ fn payloads_come_back() {
         let payload = dump(&value, Version::V11);
         assert_eq!(ordered(restore(&payload).unwrap()), ordered(value), "{name}");
     }
-    assert_eq!(restore(&dump_string(Str::Int(-5), Version::V11)).unwrap(), Value::String(b"-5".into()));
+    assert_eq!(restore(&dump(Str::Int(-5), Version::V11)).unwrap(), Value::String(b"-5".into()));
 }
 
 #[test]
@@ -151,13 +151,13 @@ fn payloads_of_redis_are_read_and_ours_are_the_same() {
         b"\x00\xc0\x01\x50\x00\xe9\x52\x2e\x27\x4f\x53\x76\x08",
     ];
     dumped.iter().for_each(|payload| assert_eq!(restore(payload).unwrap(), Value::String(b"1".into())));
-    let ours = dump_string(Str::Int(1), Version::V11);
+    let ours = dump(Str::Int(1), Version::V11);
     assert_eq!(ours[..5], *b"\x00\xc0\x01\x0b\x00");
 }
 
 #[test]
 fn bad_payloads_are_refused() {
-    let payload = dump_string(Str::Bytes(b"some text"), Version::V11);
+    let payload = dump(Str::Bytes(b"some text"), Version::V11);
     for cut in 0..payload.len() {
         assert!(matches!(restore(&payload[..cut]), Err(PayloadError::Footer)), "cut at {cut}");
     }

@@ -1,6 +1,9 @@
-//! A key as the requests that make it, for servers of any version and for files of requests.
+//! A key as the requests that make it: for logs, for servers of any version, and for files of requests.
 
-use persist::rdb::{About, Bytes, Stream, StreamGroup, StreamId, Value};
+use engine::{Element, Str, StreamId, element_of};
+
+use crate::rdb::StreamGroup;
+use crate::shape::{Fields, Scored, Shape, StreamShape};
 
 /// Elements that one request adds at most, so that no request holds a server up.
 const ELEMENTS_MAX: usize = 64;
@@ -22,6 +25,14 @@ impl Request {
         self
     }
 
+    fn element(&mut self, element: Element<'_>) -> &mut Request {
+        self.push(element.bytes(&mut itoa::Buffer::new()))
+    }
+
+    fn int(&mut self, n: i64) -> &mut Request {
+        self.push(itoa::Buffer::new().format(n).as_bytes())
+    }
+
     fn args(&self) -> Vec<&[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end]).collect()
@@ -29,104 +40,142 @@ impl Request {
 }
 
 /// Takes a request: its arguments.
-type Give<'g, E> = dyn FnMut(&[&[u8]]) -> Result<(), E> + 'g;
+pub type Give<'g, E> = dyn FnMut(&[&[u8]]) -> Result<(), E> + 'g;
 
 /// Gives each of the requests that make `key`, which must not be there, to `give`. A module's value has none.
 ///
 /// # Errors
 /// `give`'s.
-pub(super) fn of_key<E>(
+pub fn of_key<E>(
     key: &[u8],
-    about: About,
-    value: &Value<'_>,
+    deadline_ms: Option<i64>,
+    shape: Shape<'_>,
     give: &mut Give<'_, E>,
 ) -> Result<(), E> {
-    match value {
-        Value::String(bytes) => give(&[b"SET", key, bytes])?,
-        Value::List(items) => elements("RPUSH", key, items, one, give)?,
-        Value::Set(members) => elements("SADD", key, members, one, give)?,
-        Value::ZSet(members) => {
-            let add = |request: &mut Request, (name, score): &(Bytes<'_>, f64)| {
-                request.push(score.to_string().as_bytes()).push(name);
-            };
-            elements("ZADD", key, members, add, give)?;
-        }
-        Value::Hash(fields) => {
-            let add = |request: &mut Request, field: &persist::rdb::Field<'_>| {
-                request.push(&field.name).push(&field.value);
-            };
-            elements("HSET", key, fields, add, give)?;
-            for field in fields {
-                if let Some(deadline_ms) = field.deadline_ms {
-                    let deadline = deadline_ms.to_string();
-                    give(&[b"HPEXPIREAT", key, deadline.as_bytes(), b"FIELDS", b"1", &field.name])?;
-                }
-            }
-        }
-        Value::Stream(content) => stream(key, content, give)?,
-        Value::Module(_) => {}
+    let one = |request: &mut Request, element| {
+        request.element(element);
+    };
+    match shape {
+        Shape::String(value) => string(key, value, give)?,
+        Shape::List(items) => elements("RPUSH", key, items.iter(), one, give)?,
+        Shape::Set(members) => elements("SADD", key, members.iter(), one, give)?,
+        Shape::ZSet(members) => zset(key, members, give)?,
+        Shape::Hash(fields) => hash(key, fields, give)?,
+        Shape::Stream(shape) => stream(key, shape, give)?,
+        Shape::Module(_) => {}
     }
-    match about.deadline_ms {
-        Some(deadline_ms) => give(&[b"PEXPIREAT", key, deadline_ms.to_string().as_bytes()]),
+    match deadline_ms {
+        Some(deadline_ms) => give(&[b"PEXPIREAT", key, itoa::Buffer::new().format(deadline_ms).as_bytes()]),
         None => Ok(()),
     }
 }
 
-/// An element that is one argument.
-fn one(request: &mut Request, element: &Bytes<'_>) {
-    request.push(element);
+fn string<E>(key: &[u8], value: Str<'_>, give: &mut Give<'_, E>) -> Result<(), E> {
+    give(&[b"SET", key, value.bytes(&mut itoa::Buffer::new())])
+}
+
+fn zset<E>(key: &[u8], members: Scored<'_>, give: &mut Give<'_, E>) -> Result<(), E> {
+    let add = |request: &mut Request, (member, score): (Element<'_>, f64)| {
+        request.push(score.to_string().as_bytes()).element(member);
+    };
+    elements("ZADD", key, members.iter(), add, give)
+}
+
+/// Fields and values; then deadlines, for each run of fields that have the same one.
+fn hash<E>(key: &[u8], fields: Fields<'_>, give: &mut Give<'_, E>) -> Result<(), E> {
+    let add = |request: &mut Request, field: engine::Field<'_>| {
+        request.element(field.name).element(field.value);
+    };
+    elements("HSET", key, fields.iter(), add, give)?;
+    if fields.earliest_ms().is_none() {
+        return Ok(());
+    }
+    let mut timed = fields.iter().filter_map(|field| Some((field.deadline_ms?, field.name))).peekable();
+    while let Some((deadline_ms, name)) = timed.next() {
+        let mut names = vec![name];
+        while names.len() < ELEMENTS_MAX
+            && let Some((_, name)) = timed.next_if(|(at, _)| *at == deadline_ms)
+        {
+            names.push(name);
+        }
+        let mut request = Request::default();
+        request.push(b"HPEXPIREAT").push(key).int(deadline_ms).push(b"FIELDS").int(names.len() as i64);
+        names.into_iter().for_each(|name| {
+            request.element(name);
+        });
+        give(&request.args())?;
+    }
+    Ok(())
 }
 
 /// Requests `command key element ...` for all of `elements`, some at a time.
 fn elements<T, E>(
     command: &str,
     key: &[u8],
-    elements: &[T],
-    add: impl Fn(&mut Request, &T),
+    elements: impl Iterator<Item = T>,
+    add: impl Fn(&mut Request, T),
     give: &mut Give<'_, E>,
 ) -> Result<(), E> {
-    let mut left = elements;
-    while !left.is_empty() {
+    let mut left = elements.peekable();
+    while left.peek().is_some() {
         let mut request = Request::default();
         request.push(command.as_bytes()).push(key);
         let mut count = 0;
-        while count < left.len().min(ELEMENTS_MAX) && request.bytes.len() < REQUEST_BYTES {
-            add(&mut request, &left[count]);
+        while count < ELEMENTS_MAX
+            && request.bytes.len() < REQUEST_BYTES
+            && let Some(element) = left.next()
+        {
+            add(&mut request, element);
             count += 1;
         }
-        left = &left[count..];
         give(&request.args())?;
     }
     Ok(())
 }
 
-fn text(id: StreamId) -> String {
-    format!("{}-{}", id.ms, id.seq)
-}
-
-fn stream<E>(key: &[u8], stream: &Stream<'_>, give: &mut Give<'_, E>) -> Result<(), E> {
-    for entry in stream.entries.iter() {
-        let mut request = Request::default();
-        request.push(b"XADD").push(key).push(text(entry.id).as_bytes());
-        for (name, value) in &entry.fields {
-            request.push(name).push(value);
+fn stream<E>(key: &[u8], stream: StreamShape<'_>, give: &mut Give<'_, E>) -> Result<(), E> {
+    match stream {
+        StreamShape::Read(stream) => {
+            for entry in stream.entries.iter() {
+                let fields = entry.fields.iter().map(|(name, value)| (element_of(name), element_of(value)));
+                xadd(key, entry.id, fields, give)?;
+            }
         }
-        give(&request.args())?;
+        StreamShape::Kept(stream) => {
+            for entry in stream.iter() {
+                xadd(key, entry.id, entry.fields(), give)?;
+            }
+        }
     }
-    if stream.entries.is_empty() {
+    let past = stream.past();
+    if past.len == 0 {
         // A group made and removed leaves the stream, which has never had an entry.
         give(&[b"XGROUP", b"CREATE", key, b"made", b"0", b"MKSTREAM"])?;
         give(&[b"XGROUP", b"DESTROY", key, b"made"])?;
     }
-    let (last_id, deleted_id) = (text(stream.last_id), text(stream.max_deleted_id));
-    let added = stream.entries_added.to_string();
+    let (last_id, deleted_id) = (past.last_id.to_string(), past.max_deleted_id.to_string());
+    let added = past.entries_added.to_string();
     let past = [b"ENTRIESADDED".as_slice(), added.as_bytes(), b"MAXDELETEDID", deleted_id.as_bytes()];
     give(&[&[b"XSETID", key, last_id.as_bytes()][..], &past].concat())?;
-    stream.groups.iter().try_for_each(|item| group(key, item, give))
+    stream.groups().try_for_each(|item| group(key, &item, give))
+}
+
+fn xadd<'f, E>(
+    key: &[u8],
+    id: StreamId,
+    fields: impl Iterator<Item = (Element<'f>, Element<'f>)>,
+    give: &mut Give<'_, E>,
+) -> Result<(), E> {
+    let mut request = Request::default();
+    request.push(b"XADD").push(key).push(id.to_string().as_bytes());
+    fields.for_each(|(name, value)| {
+        request.element(name).element(value);
+    });
+    give(&request.args())
 }
 
 fn group<E>(key: &[u8], group: &StreamGroup<'_>, give: &mut Give<'_, E>) -> Result<(), E> {
-    let last_id = text(group.last_id);
+    let last_id = group.last_id.to_string();
     let mut request = Request::default();
     request.push(b"XGROUP").push(b"CREATE").push(key).push(&group.name).push(last_id.as_bytes());
     if let Some(entries_read) = group.entries_read {
@@ -138,7 +187,7 @@ fn group<E>(key: &[u8], group: &StreamGroup<'_>, give: &mut Give<'_, E>) -> Resu
     }
     for pending in &group.pending {
         let Some(consumer) = group.consumers.get(pending.consumer) else { continue };
-        let (id, time) = (text(pending.id), pending.delivered_ms.to_string());
+        let (id, time) = (pending.id.to_string(), pending.delivered_ms.to_string());
         let deliveries = pending.deliveries.to_string();
         let claim = [b"XCLAIM".as_slice(), key, &group.name, &consumer.name, b"0", id.as_bytes()];
         let how =
@@ -153,7 +202,7 @@ mod tests {
     use std::borrow::Cow;
     use std::convert::Infallible;
 
-    use persist::rdb::StreamEntry;
+    use crate::rdb::{Bytes, Field, Stream, StreamEntry, Value};
 
     use super::*;
 
@@ -163,7 +212,7 @@ mod tests {
             all.push(args.iter().map(|arg| arg.escape_ascii().to_string()).collect::<Vec<_>>().join(" "));
             Ok::<(), Infallible>(())
         };
-        of_key(b"k", About { deadline_ms, ..About::default() }, value, &mut give).unwrap();
+        of_key(b"k", deadline_ms, value.into(), &mut give).unwrap();
         all
     }
 
@@ -186,6 +235,15 @@ mod tests {
         assert!(made.iter().all(|request| request.starts_with("RPUSH k ")));
         let big = vec![Cow::Owned(vec![b'y'; REQUEST_BYTES]); 3];
         assert_eq!(requests(None, &Value::Set(big)).len(), 3);
+    }
+
+    #[test]
+    fn deadlines_of_fields_come_last_and_together() {
+        let field =
+            |name: &'static str, deadline_ms| Field { name: bytes(name), value: bytes("v"), deadline_ms };
+        let fields = vec![field("a", Some(7)), field("b", None), field("c", Some(7)), field("d", Some(8))];
+        let expected = ["HSET k a v b v c v d v", "HPEXPIREAT k 7 FIELDS 2 a c", "HPEXPIREAT k 8 FIELDS 1 d"];
+        assert_eq!(requests(None, &Value::Hash(fields)), expected);
     }
 
     #[test]
