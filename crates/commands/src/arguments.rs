@@ -135,7 +135,7 @@ impl Reading {
             return ArgumentKind::Key(spec);
         }
         ArgumentKind::Word(match name {
-            "pattern" => "pattern",
+            "pattern" | "by-pattern" | "get-pattern" => "pattern",
             "unix-time-seconds" | "unix-time-milliseconds" => "unix-time",
             "increment" if self.command.name.ends_with("float") => "double",
             "value" if matches!(self.command.name, "setbit" | "bitfield") => "integer",

@@ -91,9 +91,11 @@ fn key_spec(reply: &mut Reply, spec: &KeySpec) {
             reply.bulk(word.as_bytes());
             pair(reply, "startfrom", from as i64);
         }
+        Search::Unknown(_) => typed(reply, "unknown", 0),
     }
     reply.bulk(b"find_keys");
     match spec.find {
+        _ if matches!(spec.search, Search::Unknown(_)) => typed(reply, "unknown", 0),
         FindKeys::Range { last, step, limit } => {
             typed(reply, "range", 3);
             pair(reply, "lastkey", last as i64);

@@ -8,12 +8,14 @@ use smallvec::SmallVec;
 use crate::table::Command;
 
 /// Where the keys' part of a request begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Search {
     /// At this argument.
     Index(usize),
     /// After this word, looked for from the given argument on (backwards from the end when negative).
     Keyword(&'static str, isize),
+    /// Where clients cannot know; the function finds the only key, if it is in the request at all.
+    Unknown(fn(Args<'_>) -> Option<usize>),
 }
 
 /// Which of the arguments there are keys.
@@ -41,7 +43,7 @@ pub enum FindKeys {
 }
 
 /// One specification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct KeySpec {
     /// Where to begin.
     pub search: Search,
@@ -60,6 +62,12 @@ impl KeySpec {
     /// All arguments from `index` on, each `step`.
     pub const fn rest(index: usize, step: usize, flags: &'static str) -> KeySpec {
         KeySpec { search: Search::Index(index), find: FindKeys::Range { last: -1, step, limit: 0 }, flags }
+    }
+
+    /// The one that `find` finds, if there is one.
+    pub const fn unknown(find: fn(Args<'_>) -> Option<usize>, flags: &'static str) -> KeySpec {
+        let search = Search::Unknown(find);
+        KeySpec { search, find: FindKeys::Range { last: 0, step: 1, limit: 0 }, flags }
     }
 
     /// As many as argument `index` says, from the one behind it on.
@@ -121,6 +129,7 @@ impl KeySpec {
                 .rev()
                 .find(|&i| args.at(i).eq_ignore_ascii_case(word.as_bytes()))
                 .map(|i| i + 1),
+            Search::Unknown(find) => find(args),
         }
         .filter(|&i| i < args.len())
     }

@@ -64,6 +64,8 @@ mod session;
 mod set;
 mod set_algebra;
 mod set_random;
+mod sort;
+mod sort_pattern;
 mod stream;
 mod stream_claim;
 mod stream_group;

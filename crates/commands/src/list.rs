@@ -287,7 +287,11 @@ fn lset(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (key, element) = (ctx.key(1), ctx.args.at(3));
     let len = ctx.db.write_list(key)?.ok_or(Error::NoSuchKey)?.len();
     let index = int(ctx.args.at(2))?;
-    let position = position(index, len).ok_or(Error::Text("ERR index out of range"))?;
+    let Some(position) = position(index, len) else {
+        // No element changes, but what OBJECT ENCODING says, as in Redis.
+        ctx.db.change_list(key, |list| list.make_room(1, element.len()));
+        return Err(Error::Text("ERR index out of range"));
+    };
     ctx.db.change_list(key, |list| list.set(position, element));
     changed(ctx, "lset", key, 1);
     ctx.reply.ok();

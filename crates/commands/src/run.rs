@@ -52,7 +52,7 @@ fn complete(top: &'static Row, args: Args<'_>) -> Result<&'static Row, Error> {
 /// Takes the stripes that `command` needs for a request: those of its keys, all or none. Several keys' entries
 /// in `db` are fetched ahead.
 pub fn hold<'s>(store: &'s Store, command: &Command, args: Args<'_>, db: u32) -> Held<'s> {
-    match command.locks {
+    match command.locks_of.map_or(command.locks, |locks_of| locks_of(args)) {
         Locks::Nothing => Held::nothing(store),
         Locks::Everything => Held::everything(store),
         Locks::Keys => {

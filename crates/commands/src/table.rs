@@ -113,6 +113,8 @@ pub struct Command {
     pub keys_begin: Option<fn(Args<'_>) -> Option<usize>>,
     /// Which stripes it needs.
     pub locks: Locks,
+    /// Which stripes a request needs, where that depends on its arguments: in place of `locks`.
+    pub locks_of: Option<fn(Args<'_>) -> Locks>,
     /// The function; of a container: what runs when no subcommand fits.
     pub run: fn(&mut Ctx<'_, '_>) -> Outcome,
     /// Subcommands of a container.
@@ -150,6 +152,7 @@ impl Command {
         key_flags: None,
         keys_begin: None,
         locks: Locks::Nothing,
+        locks_of: None,
         run: |_| Ok(()),
         subcommands: &[],
         summary: "",
@@ -207,6 +210,7 @@ pub(crate) static FAMILIES: &[&[&Command]] = &[
     crate::stream_claim::COMMANDS,
     crate::stream_info::COMMANDS,
     crate::generic::COMMANDS,
+    crate::sort::COMMANDS,
     crate::dump::COMMANDS,
     crate::scan::COMMANDS,
     crate::object::COMMANDS,
