@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use engine::{Deadline, Str};
+use engine::Deadline;
 
 use crate::ctx::Ctx;
 use crate::debug_protocol::protocol;
+use crate::debug_value::{digest, digest_value, object, quicklist_packed_threshold};
 use crate::error::Error;
 use crate::glob::{Case, glob_matches};
 use crate::number::int;
 use crate::persistence::{loadaof, reload};
-use crate::string_compare::digest_of;
 use crate::table::{Command, Locks, Outcome, flags};
 
 /// This family.
@@ -112,6 +112,13 @@ static PARTS: &[Part] = &[
         run: protocol,
     },
     Part {
+        name: "QUICKLIST-PACKED-THRESHOLD",
+        args: (1, 1),
+        syntax: "<size>",
+        summary: "Checks the size: large items of lists always stand apart.",
+        run: quicklist_packed_threshold,
+    },
+    Part {
         name: "RELOAD",
         args: (0, usize::MAX),
         syntax: "[MERGE] [NOFLUSH] [NOSAVE]",
@@ -196,37 +203,6 @@ fn sleep(ctx: &mut Ctx<'_, '_>) -> Outcome {
     Ok(())
 }
 
-fn object(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let key = ctx.key(2);
-    let now_ms = ctx.now_ms();
-    let entry = ctx.db.peek(key).ok_or(Error::NoSuchKey)?;
-    let length = entry.string().map_or(0, serialized_length);
-    let idle_s = entry.idle_ms(now_ms) / 1000;
-    let lru = (now_ms / 1000 - idle_s as i64) & 0xff_ffff;
-    let text = format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{length} lru:{lru} lru_seconds_idle:{idle_s}",
-        entry.address(),
-        entry.encoding()
-    );
-    ctx.reply.simple(&text);
-    Ok(())
-}
-
-/// Bytes that a string takes in a snapshot that is not compressed: its length, or that it is an integer of
-/// 8, 16 or 32 bits, before its content.
-fn serialized_length(value: Str<'_>) -> usize {
-    match value {
-        Str::Int(n) if i8::try_from(n).is_ok() => 2,
-        Str::Int(n) if i16::try_from(n).is_ok() => 3,
-        Str::Int(n) if i32::try_from(n).is_ok() => 5,
-        other => match other.len() {
-            len @ ..64 => 1 + len,
-            len @ ..16_384 => 2 + len,
-            len => 5 + len,
-        },
-    }
-}
-
 /// Keys that POPULATE makes at most: more would keep everybody waiting for minutes.
 const POPULATE_MAX: i64 = 100_000_000;
 
@@ -253,64 +229,6 @@ fn populate(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.no_effect();
     ctx.reply.ok();
     Ok(())
-}
-
-/// Keys visited between two looks for more.
-const SCAN_COUNT: usize = 1000;
-
-fn digest(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let mut sum = [0; 20];
-    for index in 0..ctx.db.databases() {
-        let mut db = ctx.db.at(index);
-        let mut cursor = 0;
-        loop {
-            let scan = db.scan(cursor, SCAN_COUNT, |entry| {
-                let volatile = if entry.deadline_ms().is_some() { "!" } else { "" };
-                let value = entry.string().map(digest_of).unwrap_or_default();
-                let head = format!("{index}{volatile} {} ", entry.key().len());
-                add(&mut sum, &fingerprint(&[head.as_bytes(), entry.key(), value.as_bytes()].concat()));
-            });
-            cursor = scan.cursor;
-            if cursor == 0 {
-                break;
-            }
-        }
-    }
-    ctx.reply.simple(&hex(&sum));
-    Ok(())
-}
-
-fn digest_value(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let keys = ctx.args.from(2);
-    ctx.reply.array(keys.len());
-    for key in keys.iter() {
-        let key = ctx.db.key(key);
-        let value = ctx.db.peek(key).map(|entry| entry.string().map(digest_of).unwrap_or_default());
-        let digest = value.map_or([0; 20], |value| fingerprint(value.as_bytes()));
-        ctx.reply.bulk(hex(&digest).as_bytes());
-    }
-    Ok(())
-}
-
-/// Twenty bytes that depend on all of `bytes`.
-fn fingerprint(bytes: &[u8]) -> [u8; 20] {
-    let mut whole = [0; 20];
-    for (salt, part) in whole.chunks_mut(8).enumerate() {
-        let salted = [&[salt as u8][..], bytes].concat();
-        let text = digest_of(Str::Bytes(&salted));
-        let word = u64::from_str_radix(&text, 16).unwrap_or_default();
-        part.copy_from_slice(&word.to_be_bytes()[..part.len()]);
-    }
-    whole
-}
-
-/// Adds a key's fingerprint to the sum of others: in whatever order, the sum is the same.
-fn add(sum: &mut [u8; 20], fingerprint: &[u8; 20]) {
-    sum.iter_mut().zip(fingerprint).for_each(|(a, b)| *a ^= b);
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Strings and patterns that STRINGMATCH-TEST tries.
@@ -373,24 +291,6 @@ mod tests {
     }
 
     #[test]
-    fn objects_tell_encoding_and_length() {
-        let mut client = Client::new();
-        let mut object = |value: &str| {
-            client.send(&format!("SET a {value}"));
-            let text = client.text("DEBUG OBJECT a");
-            let field = |name: &str| text.split(name).nth(1).unwrap().split(' ').next().unwrap().to_owned();
-            (field("encoding:"), field("serializedlength:"))
-        };
-        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        assert_eq!(object("12"), pair("int", "2"));
-        assert_eq!(object("12345"), pair("int", "3"));
-        assert_eq!(object("123456"), pair("int", "5"));
-        assert_eq!(object("bar"), pair("embstr", "4"));
-        assert_eq!(object(&"x".repeat(64)), pair("raw", "66"));
-        assert_eq!(client.text("DEBUG OBJECT nosuch"), "ERR no such key");
-    }
-
-    #[test]
     fn populate_leaves_what_is_there() {
         let mut client = Client::new();
         client.send("SET key:1 mine");
@@ -405,25 +305,6 @@ mod tests {
                 "ERR value is out of range, must be positive"
             );
         }
-    }
-
-    #[test]
-    fn digests_depend_on_content_alone() {
-        let (mut one, mut other) = (Client::new(), Client::new());
-        let empty = one.text("DEBUG DIGEST");
-        assert_eq!(empty, "0".repeat(40));
-        one.send("MSET a 1 b two");
-        other.send("SET b two");
-        assert_ne!(one.text("DEBUG DIGEST"), other.text("DEBUG DIGEST"));
-        other.send("SET a 1");
-        assert_eq!(one.text("DEBUG DIGEST"), other.text("DEBUG DIGEST"));
-        other.send("EXPIRE a 100");
-        assert_ne!(one.text("DEBUG DIGEST"), other.text("DEBUG DIGEST"));
-        let values = one.value("DEBUG DIGEST-VALUE a nosuch b a");
-        let values = values.as_slice().unwrap();
-        assert_eq!(values[0], values[3]);
-        assert_ne!(values[0], values[2]);
-        assert_eq!(values[1].as_bytes(), Some(&[b'0'; 40][..]));
     }
 
     #[test]

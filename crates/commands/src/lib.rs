@@ -19,6 +19,7 @@ mod ctx;
 mod deadline;
 mod debug;
 mod debug_protocol;
+mod debug_value;
 mod dump;
 mod element;
 mod error;
