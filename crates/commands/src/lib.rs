@@ -84,6 +84,11 @@ mod syntax;
 mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod zset;
+mod zset_bounds;
+mod zset_combine;
+mod zset_random;
+mod zset_range;
 
 pub use arguments::{Argument, ArgumentKind};
 pub use category::{CATEGORIES, Category};

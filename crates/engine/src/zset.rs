@@ -97,6 +97,11 @@ impl<'e> ZSet<'e> {
         }
     }
 
+    /// The member at this position.
+    pub fn nth(self, position: usize) -> Option<Scored<'e>> {
+        self.range(position..position.saturating_add(1)).next()
+    }
+
     /// All members in order.
     pub fn iter(self) -> ScoredMembers<'e> {
         self.range(0..self.len())
