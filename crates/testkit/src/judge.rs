@@ -52,7 +52,8 @@ impl Judge {
         }
         match (ours, theirs) {
             (Value::Error(a), Value::Error(b)) => return same_error(request, a, b),
-            (Value::Error(_), _) | (_, Value::Error(_)) => return false,
+            (Value::Error(ours), _) => return self.is_refused_since(request, ours),
+            (_, Value::Error(_)) => return false,
             _ => {}
         }
         match request.name().as_str() {
@@ -69,6 +70,24 @@ impl Judge {
                 ours == theirs || agree(request, &ours, &theirs)
             }
         }
+    }
+
+    /// Whether `error` is what later versions of Redis say to what the server took.
+    fn is_refused_since(self, request: &Request, error: &[u8]) -> bool {
+        match request.name().as_str() {
+            "sscan" | "hscan" | "zscan" => error == b"ERR invalid cursor",
+            "lpos" => {
+                self.version < (7, 2) && error.starts_with(b"ERR value is out of range, value must between")
+            }
+            "xsetid" => self.parts_at(request, error),
+            _ => false,
+        }
+    }
+
+    /// Whether later versions of Redis refuse with `error` what the server did: from here on, all may be different.
+    pub(crate) fn parts_at(self, request: &Request, error: &[u8]) -> bool {
+        let smaller = b"ERR The ID specified in XSETID is smaller than current max_deleted_entry_id";
+        self.version < (7, 2) && request.name() == "xsetid" && error == smaller
     }
 
     /// Before Redis 7.2 sets and lists had fewer forms.

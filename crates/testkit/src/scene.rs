@@ -28,7 +28,9 @@ pub fn play_scene(
     ours.call_all(&start);
     oracle.configure(scene.limits);
     oracle.call_all(&start);
-    play(&scene.requests, judge, ours, oracle)?;
+    if play(&scene.requests, judge, ours, oracle)? == Played::ToAParting {
+        return Ok(());
+    }
     let keys = keys(ours);
     if keys != self::keys(oracle) {
         return Err(format!("keys {:?}, not {:?}", keys, self::keys(oracle)));
@@ -50,13 +52,22 @@ pub fn play_scene(
     }
 }
 
+/// How far the comparison went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Played {
+    /// To the end.
+    Whole,
+    /// To where versions of Redis differ so that what follows may be different.
+    ToAParting,
+}
+
 /// Sends `requests` to both, all at a time, and compares the replies.
 fn play(
     requests: &[Request],
     judge: Judge,
     ours: &mut dyn Target,
     oracle: &mut dyn Target,
-) -> Result<(), String> {
+) -> Result<Played, String> {
     let replies = ours.call_all(requests);
     let asked: Vec<Asked> =
         requests.iter().zip(&replies).map(|(request, ours)| Asked::after(request, ours)).collect();
@@ -70,8 +81,12 @@ fn play(
             let there: Vec<String> = these.iter().map(shown).collect();
             return Err(format!("{request:?}: {}, not {}", shown(reply), there.join(" and ")));
         }
+        let parts = |error| judge.parts_at(request, error);
+        if reply.as_error().is_some_and(parts) && these.iter().all(|reply| reply.as_error().is_none()) {
+            return Ok(Played::ToAParting);
+        }
     }
-    Ok(())
+    Ok(Played::Whole)
 }
 
 /// The names of all keys, in order.
