@@ -1,6 +1,6 @@
 //! Members of sets chosen at random.
 
-use engine::{Element, EventClass, Free, Key, Set};
+use engine::{Element, Free, Key, Set};
 use resp::Reply;
 
 use crate::ctx::Ctx;
