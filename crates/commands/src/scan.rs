@@ -120,10 +120,20 @@ pub(crate) fn reply_scan(reply: &mut Reply, cursor: u64, n: usize, found: &Reply
     reply.buffer().extend_from_slice(found.bytes());
 }
 
-/// The number that a call of SCAN gave, to go on from.
+/// The number that a call of SCAN gave, to go on from; read as C's `strtoul` does, which takes a sign and nothing at
+/// all, but here no space.
 pub(crate) fn cursor(arg: &[u8]) -> Result<u64, Error> {
-    let number = std::str::from_utf8(arg).ok().and_then(|arg| arg.parse().ok());
-    number.ok_or(Error::Text("ERR invalid cursor"))
+    let text = arg.split(|&byte| byte == 0).next().unwrap_or_default();
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let well_formed = text.is_empty() || !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let add = |n: u64, digit: &u8| n.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+    let number = if well_formed { digits.iter().try_fold(0, add) } else { None };
+    let number = number.ok_or(Error::Text("ERR invalid cursor"))?;
+    Ok(if negative { number.wrapping_neg() } else { number })
 }
 
 /// What a call of SCAN, HSCAN, SSCAN or ZSCAN asks for.
@@ -229,12 +239,24 @@ mod tests {
     fn cursors_and_options_are_checked() {
         Client::new().check_errors(&[
             ("SCAN x", "ERR invalid cursor"),
+            ("SCAN -", "ERR invalid cursor"),
+            ("SCAN \" 1\"", "ERR invalid cursor"),
+            ("SCAN 1x", "ERR invalid cursor"),
             ("SCAN 18446744073709551616", "ERR invalid cursor"),
             ("SCAN 0 COUNT 0", "ERR syntax error"),
             ("SCAN 0 COUNT x", "ERR value is not an integer or out of range"),
             ("SCAN 0 MATCH", "ERR syntax error"),
             ("SCAN 0 NOVALUES", "ERR syntax error"),
         ]);
+    }
+
+    #[test]
+    fn cursors_are_read_as_redis_reads_them() {
+        for (text, n) in
+            [("", 0), ("+5", 5), ("-1", u64::MAX), ("18446744073709551615", u64::MAX), ("7\0x", 7)]
+        {
+            assert_eq!(super::cursor(text.as_bytes()), Ok(n), "{text:?}");
+        }
     }
 
     #[test]
