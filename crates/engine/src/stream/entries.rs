@@ -7,7 +7,8 @@ use super::node::{Cursor, Entry, Node};
 use super::runs::{Item, Place, Runs};
 use crate::limits::Limits;
 
-/// Entries in the order of their ids. Invariants: no node is empty; `len` and `bytes` are the nodes' together.
+/// Entries in the order of their ids. Invariants: `len` and `bytes` are the nodes' together, and no node is empty but,
+/// perhaps, the first: trimming leaves one, as Redis does, whose last entry was deleted and is not to be trimmed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries {
     nodes: Runs<Arc<Node>>,
@@ -45,12 +46,11 @@ impl Entries {
     }
 
     pub(super) fn first_id(&self) -> Option<StreamId> {
-        let node = self.nodes.first()?;
-        node.next(&mut node.start()).map(|entry| entry.id)
+        self.range(StreamId::MIN, StreamId::MAX).next().map(|entry| entry.id)
     }
 
     pub(super) fn last_id(&self) -> Option<StreamId> {
-        self.nodes.last().map(|node| node.tail)
+        self.nodes.last().filter(|node| node.live > 0).map(|node| node.tail)
     }
 
     /// Adds an entry whose id is above all there ever were; `fields` are names, each before its value.
@@ -84,8 +84,9 @@ impl Entries {
             return false;
         }
         self.len -= 1;
-        self.change_node(place, |node| node.remove(id));
-        self.drop_if_empty(place);
+        if self.change_node(place, |node| node.remove(id)) == 0 {
+            self.bytes -= self.nodes.remove_at(place).allocated_bytes();
+        }
         true
     }
 
@@ -120,7 +121,6 @@ impl Entries {
                     goes
                 };
                 self.len -= self.change_node(first, |node| node.remove_front(goes)) as u64;
-                self.drop_if_empty(first);
             }
             break;
         }
@@ -135,12 +135,6 @@ impl Entries {
         let result = change(node);
         self.bytes = self.bytes + node.allocated_bytes() - before;
         result
-    }
-
-    fn drop_if_empty(&mut self, place: Place) {
-        if self.nodes.get(place).is_some_and(|node| node.live == 0) {
-            self.bytes -= self.nodes.remove_at(place).allocated_bytes();
-        }
     }
 
     /// The entry with `id`.

@@ -28,7 +28,8 @@ const MS_LONG: u64 = 63;
 /// Redis's bound of a node's bytes when none is configured, and of an entry's in any case.
 pub const ENTRY_BYTES_MAX: usize = 1 << 30;
 
-/// A run of entries. Invariant: `bytes` hold the names, then `live` entries with ascending ids from `master` to `tail`.
+/// A run of entries. Invariant: `bytes` hold the names, then `live` entries with ascending ids, the last of which is
+/// `tail`, or, when there is none, `master`.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     /// What the first entry's id is a distance from: the id of the first entry ever in it.
@@ -206,19 +207,19 @@ impl Node {
         std::iter::from_fn(move || self.next(&mut cursor))
     }
 
-    /// Removes the entry with `id`; whether it was there.
-    pub(super) fn remove(&mut self, id: StreamId) -> bool {
+    /// Removes the entry with `id`, if it is there; how many are left.
+    pub(super) fn remove(&mut self, id: StreamId) -> usize {
         let mut cursor = self.start();
         let mut before = cursor;
         loop {
             match self.next(&mut cursor) {
                 Some(entry) if entry.id < id => before = cursor,
                 Some(entry) if entry.id == id => break,
-                _ => return false,
+                _ => return self.live,
             }
         }
         self.cut(before, cursor, 1);
-        true
+        self.live
     }
 
     /// Removes entries from the front as long as `goes` says so of their ids; how many.

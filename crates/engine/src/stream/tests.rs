@@ -142,7 +142,7 @@ proptest! {
         check(&stream, &model);
         check(&snapshot.0, &snapshot.1);
         let bytes = stream.entries.allocated_bytes();
-        stream.trim(&Trim { keep: Keep::Newest(0), whole_nodes: false, limit: 0 });
+        stream.trim(&Trim { keep: Keep::From(StreamId::MAX), whole_nodes: false, limit: 0 });
         prop_assert_eq!((stream.len(), stream.nodes_len(), stream.allocated_bytes()), (0, 0, 0), "of {}", bytes);
     }
 }
@@ -166,6 +166,26 @@ fn nodes_end_where_they_do_in_redis() {
     assert_eq!(stream.nodes_len(), 3);
     stream.add(id(31, 0), &[b"a", b"b"], &limits);
     assert_eq!(stream.nodes_len(), 4);
+}
+
+#[test]
+fn a_node_that_ends_with_a_deleted_entry_outlives_a_trim_up_to_there() {
+    let mut stream = numbered(3);
+    stream.delete(id(3, 1));
+    let trim = |ms, whole_nodes| Trim { keep: Keep::From(id(ms, 0)), whole_nodes, limit: 0 };
+    assert_eq!((stream.trim(&trim(3, true)), stream.nodes_len()), (0, 1));
+    assert_eq!((stream.trim(&trim(3, false)), stream.nodes_len()), (2, 1));
+    assert_eq!((stream.first_id(), stream.newest_id(), stream.iter().count()), (None, None, 0));
+    assert_eq!(stream.range_back(StreamId::MIN, StreamId::MAX).count(), 0);
+    let mut trimmed = stream.clone();
+    assert_eq!((trimmed.trim(&trim(4, true)), trimmed.nodes_len()), (0, 0));
+    stream.add(id(4, 1), &[b"n", b"4"], &Limits::default());
+    assert_eq!(
+        (stream.first_id(), stream.newest_id(), stream.nodes_len()),
+        (Some(id(4, 1)), Some(id(4, 1)), 1)
+    );
+    assert!(stream.delete(id(4, 1)));
+    assert_eq!((stream.len(), stream.nodes_len()), (0, 0));
 }
 
 #[test]
