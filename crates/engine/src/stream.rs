@@ -170,8 +170,8 @@ impl Stream {
 
     /// Whether an entry from `start` on was deleted from among the others.
     fn has_deleted_from(&self, start: StreamId) -> bool {
-        let first = self.first_id().unwrap_or(StreamId::MAX);
-        self.max_deleted_id != StreamId::MIN && first <= self.max_deleted_id && start <= self.max_deleted_id
+        let deleted = self.max_deleted_id;
+        self.first_id().is_some_and(|first| deleted != StreamId::MIN && first <= deleted && start <= deleted)
     }
 
     /// How many entries were added up to `id`, where that can be told without counting.

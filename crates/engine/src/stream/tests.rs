@@ -245,6 +245,8 @@ fn what_is_read_is_counted_where_it_can_be() {
     assert_eq!(lag(&stream, 2, Some(2)), None);
     assert_eq!(lag(&stream, 5, Some(4)), Some(1));
     assert_eq!(lag(&Stream::default(), 5, Some(4)), Some(0));
+    (1..=5).for_each(|n| _ = stream.delete(id(n, 1)));
+    assert_eq!(lag(&stream, 1, Some(4)), Some(1), "nothing is left among which one was deleted");
 }
 
 #[test]
