@@ -197,6 +197,7 @@ fn set_deadlines(ctx: &mut Ctx<'_, '_>, unit_ms: i64, start_ms: i64) -> Outcome 
     let removes = ctx.is_past(when_ms);
     let mut done: SmallVec<[i64; 16]> = SmallVec::new();
     let emptied = ctx.db.change_old_hash(key, |hash| {
+        hash.expect_deadlines();
         done.extend(names.iter().map(|name| set_one(hash, name, condition, when_ms, removes)));
         hash.is_empty()
     })?;

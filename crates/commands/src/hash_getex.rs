@@ -56,6 +56,9 @@ fn hgetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
     reply.array(names.len());
     let mut changed: SmallVec<[&[u8]; 16]> = SmallVec::new();
     let emptied = ctx.db.change_old_hash(key, |hash| {
+        if deadline != Deadline::Keep {
+            hash.expect_deadlines();
+        }
         for name in names.iter() {
             reply_field(reply, Some(hash.view()), name);
             let done = match deadline {
@@ -214,6 +217,9 @@ fn hsetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
         let there = |name| hash.view().get(name).is_some();
         let holds = key_there.is_none_or(|wanted| wanted != hash.is_empty())
             && fields_there.is_none_or(|wanted| pairs.clone().all(|(name, _)| there(name) == wanted));
+        if holds && matches!(deadline, Some(Deadline::At(_))) {
+            hash.expect_deadlines();
+        }
         if holds && removes {
             pairs.clone().for_each(|(name, _)| drop(hash.remove(name)));
         } else if holds {

@@ -237,9 +237,9 @@ impl Dispatcher {
     /// Hands on what commands left in the turn.
     fn settle_turn(&mut self) {
         let (turn, stats) = (&mut self.turn, self.shared.stats.worker(self.worker));
-        stats.turn(turn.hits, turn.misses, turn.expired);
+        stats.turn(turn);
         self.shared.add_dirty(turn.dirty);
-        (turn.hits, turn.misses, turn.expired, turn.dirty) = (0, 0, 0, 0);
+        (turn.hits, turn.misses, turn.expired, turn.expired_fields, turn.dirty) = (0, 0, 0, 0, 0);
         if !turn.lags_ms.is_empty() {
             // The turn's time stood still while keys were removed.
             let since_us = clock::now_us().saturating_sub(turn.now_ms * 1000).max(0);

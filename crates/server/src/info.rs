@@ -242,6 +242,7 @@ fn expiry(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
     let totals = shared.stats.totals();
     let lag_us = shared.stats.expiry_lag_us();
     lines.put("expired_keys", totals.expired);
+    lines.put("expired_subkeys", totals.expired_fields);
     lines.put("expired_stale_perc", format_args!("{:.2}", data.overdue_percent));
     lines.put("expired_time_cap_reached_count", totals.expiry_pauses);
     lines.put("expire_cycle_cpu_milliseconds", totals.expiry_time_us / 1000);

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use commands::{ROWS, Row};
+use engine::Turn;
 use parking_lot::Mutex;
 
 use crate::histogram::{Distribution, Histogram};
@@ -71,6 +72,7 @@ pub struct WorkerStats {
     hits: Counter,
     misses: Counter,
     expired: Counter,
+    expired_fields: Counter,
     expiry_pauses: Counter,
     expiry_time_us: Counter,
     turns: Counter,
@@ -95,6 +97,7 @@ impl WorkerStats {
             hits: Counter::default(),
             misses: Counter::default(),
             expired: Counter::default(),
+            expired_fields: Counter::default(),
             expiry_pauses: Counter::default(),
             expiry_time_us: Counter::default(),
             turns: Counter::default(),
@@ -179,10 +182,11 @@ impl WorkerStats {
 
     /// What commands, or the removal of expired keys, left in a turn.
     #[inline]
-    pub fn turn(&self, hits: u64, misses: u64, expired: u64) {
-        self.hits.add(hits);
-        self.misses.add(misses);
-        self.expired.add(expired);
+    pub fn turn(&self, turn: &Turn) {
+        self.hits.add(turn.hits);
+        self.misses.add(turn.misses);
+        self.expired.add(turn.expired);
+        self.expired_fields.add(turn.expired_fields);
     }
 
     /// `n` keys were removed `lag_us` microseconds after their deadline.
@@ -226,6 +230,7 @@ impl WorkerStats {
             &self.hits,
             &self.misses,
             &self.expired,
+            &self.expired_fields,
             &self.expiry_pauses,
             &self.expiry_time_us,
             &self.turns,
@@ -306,6 +311,8 @@ pub struct Totals {
     pub misses: u64,
     /// Keys that expired.
     pub expired: u64,
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
     /// How often the removal of expired keys was interrupted for clients' sake.
     pub expiry_pauses: u64,
     /// Microseconds that the removal of expired keys took.
@@ -372,6 +379,7 @@ impl Stats {
             hits: sum.hits + w.hits.get(),
             misses: sum.misses + w.misses.get(),
             expired: sum.expired + w.expired.get(),
+            expired_fields: sum.expired_fields + w.expired_fields.get(),
             expiry_pauses: sum.expiry_pauses + w.expiry_pauses.get(),
             expiry_time_us: sum.expiry_time_us + w.expiry_time_us.get(),
             query_limit_hits: sum.query_limit_hits + w.query_limit_hits.get(),
@@ -471,12 +479,14 @@ mod tests {
             worker.connected();
             worker.read(10);
             worker.wrote(5);
-            worker.turn(3, 2, 1);
+            let (hits, misses, expired, expired_fields) = (3, 2, 1, 5);
+            worker.turn(&Turn { hits, misses, expired, expired_fields, ..Turn::new(0, 1) });
         }
         let totals = stats.totals();
         assert_eq!((totals.connections, totals.reads, totals.writes), (2, 2, 2));
         assert_eq!((totals.traffic.read_bytes, totals.traffic.written_bytes), (20, 10));
-        assert_eq!((totals.hits, totals.misses, totals.expired), (6, 4, 2));
+        assert_eq!((totals.hits, totals.misses), (6, 4));
+        assert_eq!((totals.expired, totals.expired_fields), (2, 10));
     }
 
     #[test]

@@ -237,6 +237,14 @@ impl<'e> HashMut<'e> {
         true
     }
 
+    /// Calls it what a hash is called whose fields may have deadlines, as Redis does from the first command on that gives
+    /// some, whether it finds them or not.
+    pub fn expect_deadlines(&mut self) {
+        if self.collection.stage() == 0 {
+            self.collection.set_stage(LISTPACKEX);
+        }
+    }
+
     /// Gives fields room for deadlines.
     fn become_timed(&mut self) {
         let tags = self.collection.tags();
@@ -248,9 +256,7 @@ impl<'e> HashMut<'e> {
             self.collection.set_packed(&run);
         }
         self.collection.set_timed(true);
-        if tags.stage == 0 {
-            self.collection.set_stage(LISTPACKEX);
-        }
+        self.expect_deadlines();
     }
 
     /// Lowers the moment that stands before the triples.
