@@ -3,6 +3,9 @@
 use engine::Element;
 use resp::Reply;
 
+/// Most elements that a reply names repeatedly.
+pub(crate) const REPEATED_MAX: u64 = 1 << 26;
+
 /// Writes an element as a string.
 #[inline]
 pub(crate) fn reply_element(reply: &mut Reply, element: Element<'_>) {

@@ -6,7 +6,7 @@ use engine::{Element, Field, Hash, Rng};
 use resp::Reply;
 
 use crate::ctx::Ctx;
-use crate::element::reply_element;
+use crate::element::{REPEATED_MAX, reply_element};
 use crate::error::Error;
 use crate::hash::{ONE_HASH, read_whole};
 use crate::keys::KeySpec;
@@ -16,9 +16,6 @@ use crate::table::{Command, Outcome, flags};
 
 /// This family.
 pub(crate) static COMMANDS: &[&Command] = &[&HRANDFIELD, &HSCAN];
-
-/// Most fields a reply names more than once.
-const REPEATED_MAX: u64 = 1 << 26;
 
 static HRANDFIELD: Command = Command {
     name: "hrandfield",

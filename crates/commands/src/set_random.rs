@@ -4,7 +4,7 @@ use engine::{Element, Free, Key, Set};
 use resp::Reply;
 
 use crate::ctx::Ctx;
-use crate::element::reply_element;
+use crate::element::{REPEATED_MAX, reply_element};
 use crate::error::Error;
 use crate::generic::free;
 use crate::host::Removal;
@@ -133,6 +133,9 @@ fn srandmember(ctx: &mut Ctx<'_, '_>) -> Outcome {
         return Err(Error::Syntax);
     }
     let wanted = args.get(2).map(signed).transpose()?;
+    if wanted.is_some_and(|wanted| wanted < 0 && wanted.unsigned_abs() > REPEATED_MAX) {
+        return Err(Error::Text("ERR value is out of range"));
+    }
     let mut rng = ctx.db.turn.rng.clone();
     let set = ctx.db.read_set(key)?;
     match (set, wanted) {
@@ -231,6 +234,7 @@ mod tests {
                 "SRANDMEMBER a -9223372036854775808",
                 "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
             ),
+            ("SRANDMEMBER a -9223372036854775807", "ERR value is out of range"),
             ("SRANDMEMBER a 1 2", "ERR syntax error"),
         ]);
         client.check(&[

@@ -6,7 +6,7 @@ use engine::{Key, Rng, ZSet};
 use resp::{DoubleBuffer, Reply};
 
 use crate::ctx::Ctx;
-use crate::element::reply_element;
+use crate::element::{REPEATED_MAX, reply_element};
 use crate::error::Error;
 use crate::keys::KeySpec;
 use crate::number::{count, int, signed};
@@ -19,9 +19,6 @@ use crate::zset::{
 
 /// This family.
 pub(crate) static COMMANDS: &[&Command] = &[&ZPOPMIN, &ZPOPMAX, &ZMPOP, &ZRANDMEMBER, &ZSCAN];
-
-/// Most members a reply names repeatedly.
-const REPEATED_MAX: u64 = 1 << 26;
 
 /// Which end of a sorted set is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,6 +39,10 @@ pub(super) fn named(name: &str, command: &str, rules: Rules) -> Option<Argument>
         ("lpos", "rank" | "num-matches" | "len") => small_counts(),
         (_, "limit") => small_counts(),
         ("sort" | "sort_ro", "count") => number(-3..12),
+        // The server would write as many as it is asked for.
+        ("srandmember" | "hrandfield" | "zrandmember", "count") => {
+            prop_oneof![12 => number(-9..9), 2 => number(-200..200), 1 => malformed()].boxed()
+        }
         (x, "count") if !x.starts_with("bit") && x != "scan" => small_counts(),
         (_, "pivot") => elements(),
         (_, name)
