@@ -444,10 +444,12 @@ impl<'a, 's> Db<'a, 's> {
     }
 
     /// Visits live entries from `cursor` on (0: the beginning) until about `count` were visited. A key that is
-    /// there during all of a scan is visited exactly once, whatever else comes and goes.
-    /// Without held stripes it takes them one at a time.
+    /// there during all of a scan is visited exactly once, whatever else comes and goes. Keys on the way whose deadline
+    /// has come are removed. Without held stripes it takes them one at a time.
     pub fn scan(&mut self, cursor: u64, count: usize, mut visit: impl FnMut(Entry<'_>)) -> Scan {
         let (store, db, now_ms) = (self.held.store(), self.index, self.turn.now_ms);
+        let turn = &mut *self.turn;
+        let keeps = turn.loading || turn.keep_expired;
         // Homes without a live key cost less than keys, but not nothing.
         let (mut keys, mut homes) = (count, count.saturating_mul(10));
         let mut hash = cursor << CURSOR_SHIFT;
@@ -460,12 +462,15 @@ impl<'a, 's> Db<'a, 's> {
                 return Scan { cursor: hash >> CURSOR_SHIFT };
             }
             let next = self.held.with_stripe(stripe, |tables| {
-                let table = tables.table(db)?;
+                let table = tables.table_mut(db)?;
                 let left = std::cell::Cell::new(keys);
+                let mut past: Vec<Box<[u8]>> = Vec::new();
                 let visit = |entry: Entry<'_>| {
                     if entry.is_live(now_ms) {
                         left.set(left.get().saturating_sub(1));
                         visit(entry);
+                    } else if !keeps {
+                        past.push(entry.key().into());
                     }
                 };
                 let more = || {
@@ -474,6 +479,16 @@ impl<'a, 's> Db<'a, 's> {
                 };
                 let next = table.visit_from(hash, visit, more);
                 keys = left.get();
+                for key in past {
+                    let key = store.key(&key);
+                    if let Some(at) = table.find(key) {
+                        let entry = table.remove(key.hash, at, Fate::Goes);
+                        Expiry::new(turn, db).key(entry);
+                    }
+                    store.note(stripe, db, Some(table));
+                    // Others may take the stripe next.
+                    turn.seal(store.order());
+                }
                 next
             });
             if let Some(hash) = next {

@@ -280,3 +280,25 @@ fn swapping_databases_moves_keys_and_deadlines() {
     assert_eq!(store.expire_due(0, &mut turn, 10), Due::Done);
     assert_eq!(store.len(1), 0);
 }
+
+#[test]
+fn a_scan_removes_what_is_past_on_its_way() {
+    let store = store();
+    let mut turn = Turn::new(START_MS, 1);
+    for i in 0..100 {
+        let deadline = if i % 2 == 0 { Deadline::At(START_MS + 1) } else { Deadline::Never };
+        with_db_key(&store, &mut turn, format!("k{i}").as_bytes(), |db, key| {
+            db.set_string(key, b"v", deadline)
+        });
+    }
+    turn.now_ms += 1;
+    let (mut seen, mut cursor) = (0, 0);
+    loop {
+        let mut held = Held::nothing(&store);
+        cursor = Db::new(&mut held, &mut turn, 0).scan(cursor, 10, |_| seen += 1).cursor;
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert_eq!((seen, store.len(0), store.volatile_len(0), turn.expired), (50, 50, 0, 50));
+}
