@@ -192,10 +192,13 @@ fn run(ctx: &mut Ctx<'_, '_>, may_store: bool) -> Outcome {
 /// A copy of the value at `key`, which shares what is large in it: the keyspace is needed for other keys meanwhile.
 fn source(ctx: &mut Ctx<'_, '_>, key: Key<'_>) -> Result<Option<Owned>, Error> {
     match ctx.db.read(key).map(|entry| entry.value()) {
-        None => Ok(None),
-        Some(View::List(_) | View::Set(_) | View::ZSet(_)) => Ok(ctx.db.copy(key)),
-        Some(_) => Err(WrongType.into()),
+        None => return Ok(None),
+        // Redis has no other form of a sorted set that it can sort, and keeps it in that.
+        Some(View::ZSet(zset)) if !zset.is_skiplist() => ctx.db.change_zset(key, |zset| zset.call_skiplist()),
+        Some(View::List(_) | View::Set(_) | View::ZSet(_)) => {}
+        Some(_) => return Err(WrongType.into()),
     }
+    Ok(ctx.db.copy(key))
 }
 
 fn len(view: View<'_>) -> usize {

@@ -158,6 +158,11 @@ impl<'e> ZSetMut<'e> {
         ZSetMut { collection }
     }
 
+    /// Has OBJECT ENCODING call it `skiplist` from now on, however small it is.
+    pub fn call_skiplist(&mut self) {
+        self.collection.set_stage(SKIPLIST);
+    }
+
     /// The set, to be read.
     #[inline]
     pub fn view(&self) -> ZSet<'_> {

@@ -134,6 +134,8 @@ pub static WORLDS: [World; 9] = [
             ("hset", 40),
             ("lrange", 5),
         ],
+        // What it stores would differ where what is looked up is alike; SORT_RO has it.
+        without: &[("sort", "ALPHA")],
         rules: Rules {
             more_keys: &[
                 "w_0", "w_1", "w_2", "w_3", "w_a", "w_b", "w_one", "w_", "h_1", "h_2", "h_a", "h_one",

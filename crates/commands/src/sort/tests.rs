@@ -40,11 +40,21 @@ fn numbers_and_names_have_their_own_order() {
 }
 
 #[test]
-fn sets_are_sorted_too() {
+fn sets_are_sorted_too_and_zsets_keep_their_order_unless_asked() {
     let mut client = Client::new();
     client.send("SADD s c a b");
-    check(&mut client, &[("SORT s ALPHA DESC", "c b a")]);
-    client.check(&[("SORT s BY nosort STORE t", "(integer) 3")]);
+    client.check(&[("ZADD z 3 a 1 b 2 c", "(integer) 3"), ("OBJECT ENCODING z", "\"listpack\"")]);
+    check(
+        &mut client,
+        &[
+            ("SORT s ALPHA DESC", "c b a"),
+            ("SORT z ALPHA", "a b c"),
+            ("SORT z BY nosort", "b c a"),
+            ("SORT z BY nosort DESC LIMIT 1 9", "c b"),
+            ("SORT z BY # LIMIT 1 1", "c"),
+        ],
+    );
+    client.check(&[("OBJECT ENCODING z", "\"skiplist\""), ("SORT s BY nosort STORE t", "(integer) 3")]);
     check(&mut client, &[("LRANGE t 0 -1", "a b c"), ("SORT t BY nosort DESC", "c b a")]);
 }
 
@@ -53,13 +63,17 @@ fn what_is_looked_up_decides_and_is_given() {
     let mut client = Client::new();
     client.send("RPUSH l 1 2 3");
     client.send("MSET w_1 3 w_2 1 n_1 x n_3 z");
+    client.send("HSET h_1 f a");
+    client.send("HSET h_3 f b");
     check(
         &mut client,
         &[
             ("SORT l BY w_*", "3 2 1"),
             ("SORT l BY n_* ALPHA", "2 1 3"),
-            ("SORT l BY w_* GET n_* GET # GET nothing", "z 3 - - 2 - x 1 -"),
+            ("SORT l BY h_*->f ALPHA DESC", "3 1 2"),
+            ("SORT l BY w_* GET n_* GET # GET nothing GET h_*->f", "z 3 - b - 2 - - x 1 - a"),
             ("SORT l BY none_*", "1 2 3"),
+            ("SORT l GET h_* LIMIT 0 1", "-"),
             ("SORT l GET w_*->f LIMIT 0 1", "-"),
         ],
     );

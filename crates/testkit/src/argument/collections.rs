@@ -36,7 +36,12 @@ pub(super) fn named(name: &str, command: &str, rules: Rules) -> Option<Argument>
         (_, "offset") if command.starts_with('z') => {
             prop_oneof![8 => number(-2..8), 1 => edges(), 1 => malformed()].boxed()
         }
-        ("lpos", "rank" | "num-matches" | "len") => small_counts(),
+        ("lpos", "rank") | ("lrem", "count") => {
+            // The smallest integer is refused since Redis 7.2 only.
+            let refused = i64::MIN.to_string().into_bytes();
+            small_counts().prop_map(move |n| if n == refused { b"0".to_vec() } else { n }).boxed()
+        }
+        ("lpos", "num-matches" | "len") => small_counts(),
         (_, "limit") => small_counts(),
         ("sort" | "sort_ro", "count") => number(-3..12),
         // The server would write as many as it is asked for.
