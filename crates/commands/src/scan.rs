@@ -144,7 +144,7 @@ pub(crate) struct ScanOptions<'a> {
     pub(crate) count: usize,
     /// The kind's name (TYPE); one that is no kind's fits no key.
     kind: Option<&'a [u8]>,
-    /// Names are told without what belongs to them (NOVALUES, NOSCORES).
+    /// Names are told without what belongs to them (NOVALUES).
     pub(crate) names_only: bool,
 }
 

@@ -255,7 +255,7 @@ static ZSCAN: Command = Command {
     summary: "Lists some members of a sorted set with their scores, and where the next call goes on; 0 begins and ends.",
     since: "2.8.0",
     complexity: "O(1) a call, O(N) for all N members",
-    syntax: "key cursor [MATCH pattern] [COUNT count] [NOSCORES]",
+    syntax: "key cursor [MATCH pattern] [COUNT count]",
     example: "> ZADD a 1 one 2 two\n(integer) 2\n> ZSCAN a 0 MATCH t*\n1) \"0\"\n2) 1) \"two\"\n   2) \"2\"",
     tips: &["nondeterministic_output"],
     ..READ_ZSET
@@ -266,7 +266,7 @@ fn zscan(ctx: &mut Ctx<'_, '_>) -> Outcome {
     // The cursor comes before the members in the reply, and is known after them.
     let (mut members, mut n, mut next) = (Reply::new(), 0, 0);
     if let Some(set) = ctx.db.read_zset(key)? {
-        let options = ScanOptions::parse(ctx.args.from(3), Of::Elements(Some("NOSCORES")))?;
+        let options = ScanOptions::parse(ctx.args.from(3), Of::Elements(None))?;
         next = set.scan(from, options.count, |member| {
             let mut digits = itoa::Buffer::new();
             let name = member.name.bytes(&mut digits);
@@ -274,14 +274,11 @@ fn zscan(ctx: &mut Ctx<'_, '_>) -> Outcome {
                 return;
             }
             members.bulk(name);
-            n += 1;
-            if !options.names_only {
-                n += 1;
-                match set.is_skiplist() {
-                    true => members.bulk(&seventeen_digits(member.score)),
-                    false => members.bulk(DoubleBuffer::new().format(member.score)),
-                }
+            match set.is_skiplist() {
+                true => members.bulk(&seventeen_digits(member.score)),
+                false => members.bulk(DoubleBuffer::new().format(member.score)),
             }
+            n += 2;
         });
     }
     ctx.reply.array(2);

@@ -233,7 +233,6 @@ fn a_scan_writes_scores_as_the_encoding_does() {
         ("ZSCAN b 0 MATCH w", "1) \"0\"\n2) 1) \"w\"\n   2) \"1.2345678901234568e+17\""),
         ("ZSCAN b 0 MATCH v", "1) \"0\"\n2) 1) \"v\"\n   2) \"inf\""),
         ("ZSCAN b 0 MATCH u", "1) \"0\"\n2) 1) \"u\"\n   2) \"-0.25\""),
-        ("ZSCAN b 0 MATCH t NOSCORES", "1) \"0\"\n2) 1) \"t\""),
         ("ZSCAN b 0 MATCH t", "1) \"0\"\n2) 1) \"t\"\n   2) \"10000000000000000\""),
         ("ZSCAN none 0 BAD", "1) \"0\"\n2) (empty array)"),
     ]);
