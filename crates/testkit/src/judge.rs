@@ -51,7 +51,11 @@ impl Judge {
             return true;
         }
         match (ours, theirs) {
-            (Value::Error(a), Value::Error(b)) => return same_error(request, a, b),
+            (Value::Error(a), Value::Error(b)) => {
+                // Before Redis 7.2 they took no option.
+                let ranks = matches!(request.name().as_str(), "zrank" | "zrevrank") && request.0.len() > 3;
+                return ranks && self.version < (7, 2) || same_error(request, a, b);
+            }
             (Value::Error(ours), _) => return self.is_refused_since(request, ours),
             (_, Value::Error(_)) => return false,
             _ => {}
@@ -90,14 +94,15 @@ impl Judge {
         self.version < (7, 2) && request.name() == "xsetid" && error == smaller
     }
 
-    /// Before Redis 7.2 sets and lists had fewer forms, and HSET did not guess from the number of its arguments.
+    /// Before Redis 7.2 sets and lists had fewer forms, and neither HSET nor ZADD guessed from the number of its
+    /// arguments.
     fn same_encoding(self, ours: &Value, theirs: &Value) -> bool {
         let pair = (ours.as_bytes(), theirs.as_bytes());
         self.version < (7, 2)
             && matches!(
                 pair,
                 (Some(b"listpack"), Some(b"hashtable" | b"quicklist" | b"ziplist"))
-                    | (Some(b"hashtable"), Some(b"listpack"))
+                    | (Some(b"hashtable" | b"skiplist"), Some(b"listpack"))
             )
     }
 
