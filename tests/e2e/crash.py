@@ -2,7 +2,8 @@
 
     crash.py --rounds 100 [--policy always|everysec] [--seed N]
 
-Each client writes in pipelines: counters, values of its own numbers, two keys that change together, appended texts.
+Each client writes in pipelines: counters, values of its own numbers, two keys that change together, texts, and
+collections of every type that grow by one element a step.
 It notes what it sent and what was acknowledged, and when. After a kill the server starts on the same folder, and
 
 - every write that was acknowledged is there (with `everysec`: that was acknowledged a second before the kill),
@@ -45,12 +46,17 @@ class Client(threading.Thread):
         self.error = None
 
     def commands(self, n):
-        """Step `n`: four commands, each with its right reply."""
+        """Step `n`: commands, each with its right reply."""
         me = self.number
         yield request("SET", f"{me}:value:{n % 500}", n), b"+OK"
         yield request("INCR", f"{me}:count"), b":%d" % (n + 1)
         yield request("MSET", f"{me}:left", n, f"{me}:right", n), b"+OK"
         yield request("SET", f"{me}:text", f"{n}:" + "x" * (n % 700), "EX", 100_000), b"+OK"
+        yield request("RPUSH", f"{me}:list", n), b":%d" % (n + 1)
+        yield request("HSET", f"{me}:hash", f"field {n}", n), b":1"
+        yield request("SADD", f"{me}:set", n), b":1"
+        yield request("ZADD", f"{me}:zset", n / 4, f"member {n}"), b":1"
+        yield request("XADD", f"{me}:stream", f"{n + 1}-1", "n", n), b"$%d" % len(f"{n + 1}-1")
 
     def connect(self, server):
         self.wire = server.wire()
@@ -59,18 +65,26 @@ class Client(threading.Thread):
         try:
             while True:
                 steps = self.random.randint(1, PIPELINE_MAX)
-                expected = [pair for n in range(self.sent, self.sent + steps) for pair in self.commands(n)]
+                expected = [list(self.commands(n)) for n in range(self.sent, self.sent + steps)]
                 self.sent += steps
-                self.wire.send(b"".join(command for command, _ in expected))
-                for i, (_, right) in enumerate(expected):
-                    reply = self.wire.read_line()
-                    if reply != right:
-                        self.error = f"client {self.number} got {reply} for {right}"
-                        return
-                    if i % 4 == 3:
-                        self.acknowledged.append(time.monotonic())
+                self.wire.send(b"".join(command for step in expected for command, _ in step))
+                for step in expected:
+                    for _, right in step:
+                        reply = self.reply(self.wire)
+                        if reply != right:
+                            self.error = f"client {self.number} got {reply} for {right}"
+                            return
+                    self.acknowledged.append(time.monotonic())
         except (Closed, OSError):
             pass
+
+    @staticmethod
+    def reply(wire):
+        """A reply's first line; of a string the rest is read too."""
+        line = wire.read_line()
+        if line[:1] == b"$":
+            wire.read_line()
+        return line
 
     def held(self, wire):
         """The steps that the server holds; fails when it holds parts of some, or what nobody sent."""
@@ -92,14 +106,35 @@ class Client(threading.Thread):
         broken = b"%d" % count
         for n, value in zip(steps, values):
             assert value == b"%d" % n or (value == broken and n == count - 500), (n, value)
-        assert text_step <= self.sent and count <= self.sent, "the server holds what nobody sent"
-        return text_step, count
+        done = [count, pair, text_step, *self.collections(wire)]
+        assert all(more in (before, before - 1) for before, more in zip(done, done[1:])), done
+        assert done[0] - done[-1] <= 1 and count <= self.sent, "the server holds what nobody sent"
+        return done
 
-    def complete(self, wire, whole, count):
+    def collections(self, wire):
+        """How many steps each collection has, in the order of a step's commands; each must have all of them."""
+        me = self.number
+        items = wire.ask("LRANGE", f"{me}:list", 0, -1)
+        fields = wire.ask("HGETALL", f"{me}:hash")
+        members = wire.ask("SMEMBERS", f"{me}:set")
+        scored = wire.ask("ZRANGE", f"{me}:zset", 0, -1)
+        entries = wire.ask("XRANGE", f"{me}:stream", "-", "+")
+        numbers = [b"%d" % n for n in range(len(items) + 1)]
+        assert items == numbers[: len(items)]
+        found = dict(zip(fields[::2], fields[1::2]))
+        assert found == {b"field " + n: n for n in numbers[: len(found)]}
+        assert set(members) == set(numbers[: len(members)])
+        assert scored == [b"member " + n for n in numbers[: len(scored)]]
+        assert [entry[1][1] for entry in entries] == numbers[: len(entries)]
+        return [len(items), len(found), len(members), len(scored), len(entries)]
+
+    def complete(self, wire, done):
         """Does the rest of the step that broke off behind its counter, if one did."""
-        if count > whole:
-            for command, right in list(self.commands(whole))[2:]:
-                assert wire.line(command) == right
+        whole = done[-1]
+        for command, right in list(self.commands(whole))[1 + sum(steps > whole for steps in done) :]:
+            if done[0] > whole:
+                wire.send(command)
+                assert self.reply(wire) == right
 
     def promised(self, killed_at, behind_s):
         """The steps that had to be on disk when the server was killed."""
@@ -153,11 +188,11 @@ def crash(kind, folder, rounds, policy="always", seed=1, directives=LOG, tell=la
             server = Server(kind, folder, *directives).ready()
             with server.wire() as wire:
                 for i, client in enumerate(clients):
-                    whole, count = client.held(wire)
+                    done = client.held(wire)
                     promised = client.promised(killed_at, behind_s)
-                    assert whole >= promised, f"round {n}, client {i}: {promised} steps promised, {whole} held"
-                    client.complete(wire, whole, count)
-                    firsts[i] = count
+                    assert done[-1] >= promised, f"round {n}, client {i}: {promised} steps promised, {done} held"
+                    client.complete(wire, done)
+                    firsts[i] = done[0]
             done = sum(len(client.acknowledged) for client in clients)
             total += done
             tell(f"round {n}: {done} steps acknowledged, {disturb or 'nothing'} meanwhile: all there")

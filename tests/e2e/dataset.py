@@ -3,7 +3,15 @@
 from wire import request
 
 # A type, and the command that a server with this type has.
-TYPES = {"string": "SET", "list": "RPUSH", "set": "SADD", "zset": "ZADD", "hash": "HSET", "stream": "XADD"}
+TYPES = {
+    "string": "SET",
+    "list": "RPUSH",
+    "set": "SADD",
+    "zset": "ZADD",
+    "hash": "HSET",
+    "stream": "XADD",
+    "timed hash": "HPEXPIREAT",
+}
 # Far from now, and the same in every run.
 DEADLINE_MS = 4_000_000_000_123
 BINARY = bytes(range(256))
@@ -75,6 +83,16 @@ def hashes():
         yield "HSET", "hash:large", *(part for i in range(100) for part in (f"field {n}.{i}", n * i))
 
 
+def timed_hashes():
+    yield "HSET", "timed:small", "a", 1, "b", BINARY, "c", "stays"
+    yield "HPEXPIREAT", "timed:small", DEADLINE_MS, "FIELDS", 1, "a"
+    yield "HPEXPIREAT", "timed:small", DEADLINE_MS + 7, "FIELDS", 1, "b"
+    for n in range(5):
+        yield "HSET", "timed:large", *(part for i in range(100) for part in (f"field {n}.{i}", text(i, 30)))
+        for i in range(0, 100, 7):
+            yield "HPEXPIREAT", "timed:large", DEADLINE_MS - i, "FIELDS", 1, f"field {n}.{i}"
+
+
 def streams():
     for n in range(1, 300):
         yield "XADD", "stream", f"{n * 1000}-{n % 3}", "n", n, "text", text(n, 20), *(["more", n] if n % 5 == 0 else [])
@@ -88,7 +106,15 @@ def streams():
     yield "XDEL", "stream:emptied", "7-7"
 
 
-MAKERS = {"string": strings, "list": lists, "set": sets, "zset": sorted_sets, "hash": hashes, "stream": streams}
+MAKERS = {
+    "string": strings,
+    "list": lists,
+    "set": sets,
+    "zset": sorted_sets,
+    "hash": hashes,
+    "stream": streams,
+    "timed hash": timed_hashes,
+}
 
 
 def requests(types, prefix=""):
@@ -138,6 +164,15 @@ def pairs(flat):
     return dict(zip(flat[::2], flat[1::2]))
 
 
+def fields(wire, key):
+    """Fields with their values; of those that have a deadline, with that."""
+    values = pairs(wire.ask("HGETALL", key))
+    deadlines = wire.ask("HPEXPIRETIME", key, "FIELDS", len(values), *values)
+    if not isinstance(deadlines, list):
+        return values
+    return {name: v if at == b":-1" else (v, at) for (name, v), at in zip(values.items(), deadlines)}
+
+
 def stream(wire, key):
     """Entries, and of the rest what every server keeps."""
     full = pairs(wire.ask("XINFO", "STREAM", key, "FULL", "COUNT", 0))
@@ -155,6 +190,6 @@ VALUES = {
     "list": lambda wire, key: wire.ask("LRANGE", key, 0, -1),
     "set": lambda wire, key: sorted(wire.ask("SMEMBERS", key)),
     "zset": sorted_set,
-    "hash": lambda wire, key: pairs(wire.ask("HGETALL", key)),
+    "hash": fields,
     "stream": stream,
 }

@@ -44,6 +44,9 @@ def shared_types(pair):
     """The types that both servers of the pair know."""
     servers = [start() for start in pair]
     types = set.intersection(*map(dataset.types_of, servers))
+    if pair[1].args[0] == "valkey":
+        # It writes deadlines of fields in its own way, and knows no other.
+        types.discard("timed hash")
     for server in servers:
         server.stop()
     assert "string" in types

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use persist::rdb::restore;
 use resp::Value;
 
+use crate::judge::content;
 use crate::request::Request;
 use crate::target::Target;
 
@@ -79,7 +80,7 @@ pub(crate) fn shown(value: &Value) -> String {
 /// What a database holds at a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// Its value, as GET gives it.
+    /// Its value: of a string its bytes, of others a text.
     pub value: Value,
     /// As OBJECT ENCODING gives it.
     pub encoding: Value,
@@ -110,7 +111,7 @@ pub fn state(target: &mut dyn Target, databases: u32) -> State {
                 let words = words.iter().map(|word| word.as_bytes());
                 target.call(&Request::new(words.chain([key])))
             };
-            let (value, encoding) = (about(&["GET"]), about(&["OBJECT", "ENCODING"]));
+            let (value, encoding) = (content(&about(&["DUMP"])), about(&["OBJECT", "ENCODING"]));
             let kept = Kept { value, encoding, deadline_ms: about(&["PEXPIRETIME"]) };
             let before = state.insert((db, key.to_vec()), kept);
             assert!(before.is_none(), "KEYS names a key once: {}", key.escape_ascii());

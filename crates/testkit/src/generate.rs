@@ -19,7 +19,8 @@ pub(crate) fn requests(row: &'static Row, without: &[&str], rules: Rules) -> Box
     let context = Context { command: &name, rules };
     let arguments = syntax.map_or_else(|| Just(Vec::new()).boxed(), |syntax| arguments(&syntax, context));
     let words: Vec<Vec<u8>> = name.split('|').map(|word| word.as_bytes().to_vec()).collect();
-    (arguments, mistakes())
+    let mistakes = if rules.flat_scores { Just(Mistake::None).boxed() } else { mistakes().boxed() };
+    (arguments, mistakes)
         .prop_map(move |(arguments, mistake)| {
             let mut args = arguments;
             mistake.make(&mut args);
