@@ -1,18 +1,17 @@
 //! GEOSEARCH and its elders: places in a circle or a box.
 
-use engine::{Element, EventClass, Owned, ZSet};
-use resp::Args;
+use engine::{Element, ZSet};
+use resp::{Args, Reply};
 
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::generic::free;
 use crate::geo::{GEO, place_of, point, reply_distance, reply_point, unit_m};
 use crate::geo_area::{Area, Shape};
 use crate::geohash::Point;
-use crate::host::Removal;
 use crate::keys::{FindKeys, KeySpec, Search};
 use crate::number::{float, int};
 use crate::table::{Command, Outcome, flags};
+use crate::zset::{LONG, copy_and_release, store, zset_of};
 
 /// This family.
 pub(crate) static COMMANDS: &[&Command] =
@@ -412,57 +411,144 @@ fn find<'e>(zset: ZSet<'e>, area: &Area, wanted: &Wanted) -> Vec<Found<'e>> {
 
 fn search(ctx: &mut Ctx<'_, '_>, form: Form) -> Outcome {
     let key = ctx.key(form.source());
-    ctx.db.read_zset(key)?;
+    let len = ctx.db.read_zset(key)?.map_or(0, ZSet::len);
     let wanted = Wanted::parse(ctx, form)?;
-    let area = wanted.area();
-    let zset = ctx.db.peek(key).map(|entry| entry.zset()).transpose()?;
-    let found = match (zset, &area) {
-        (Some(zset), Some(area)) => find(zset, area, &wanted),
-        _ => Vec::new(),
-    };
-    let unit_m = area.map_or(1.0, |area| area.unit_m);
-    if let Some(destination) = wanted.destination {
-        let score = |place: &Found<'_>| {
-            if wanted.store_distances { place.distance_m / unit_m } else { place.score }
-        };
-        let member = |place: &Found<'_>| place.member.bytes(&mut itoa::Buffer::new()).to_vec();
-        let members = found.iter().map(|place| (member(place), score(place))).collect();
-        return store(ctx, form, destination, members);
-    }
-    ctx.reply.array(found.len());
-    let details = wanted.details();
-    for place in found {
-        if details > 0 {
-            ctx.reply.array(1 + details);
+    match (wanted.area(), wanted.destination) {
+        (area, Some(destination)) => {
+            let zset = ctx.db.peek(key).map(|entry| entry.zset()).transpose()?;
+            let members = zset.zip(area).map(|(zset, area)| to_store(zset, &area, &wanted));
+            let (members, destination) = (members.unwrap_or_default(), ctx.key(destination));
+            let count = members.len() as u64;
+            let event = if form.is_search() { "geosearchstore" } else { "georadiusstore" };
+            store(ctx, destination, members, event);
+            ctx.db.turn.dirty += count.saturating_sub(1);
         }
-        ctx.reply.bulk(place.member.bytes(&mut itoa::Buffer::new()));
-        if wanted.with_distance {
-            reply_distance(ctx.reply, place.distance_m / unit_m);
+        (Some(area), None) if len >= LONG => {
+            let copy = copy_and_release(ctx, key);
+            reply(ctx.reply, &wanted, area.unit_m, zset_of(&copy).map(|zset| find(zset, &area, &wanted)));
         }
-        if wanted.with_hash {
-            ctx.reply.int(place.score as i64);
+        (Some(area), None) => {
+            let zset = ctx.db.peek(key).map(|entry| entry.zset()).transpose()?;
+            reply(ctx.reply, &wanted, area.unit_m, zset.map(|zset| find(zset, &area, &wanted)));
         }
-        if wanted.with_coordinates {
-            reply_point(ctx.reply, place.point);
-        }
+        (None, None) => ctx.reply.array(0),
     }
     Ok(())
 }
 
-/// Makes the key that argument `destination` is a sorted set of `members`; none: removes it.
-fn store(ctx: &mut Ctx<'_, '_>, form: Form, destination: usize, members: Vec<(Vec<u8>, f64)>) -> Outcome {
-    let key = ctx.key(destination);
-    let free = free(ctx, Removal::Overwrite);
-    let count = members.len();
-    if count > 0 {
-        let (limits, secret) = (ctx.db.turn.limits, ctx.db.secret());
-        ctx.db.put(key, Owned::zset(members, &limits, secret), free);
-        let event = if form.is_search() { "geosearchstore" } else { "georadiusstore" };
-        ctx.changed(EventClass::ZSet, event, key.bytes());
-        ctx.db.turn.dirty += count as u64 - 1;
-    } else if ctx.db.delete(key, free) {
-        ctx.changed(EventClass::Generic, "del", key.bytes());
+/// Members with their scores, or their distances in the area's unit.
+fn to_store(zset: ZSet<'_>, area: &Area, wanted: &Wanted) -> Vec<(Vec<u8>, f64)> {
+    let member = |place: Found<'_>| {
+        let score = if wanted.store_distances { place.distance_m / area.unit_m } else { place.score };
+        (place.member.bytes(&mut itoa::Buffer::new()).to_vec(), score)
+    };
+    find(zset, area, wanted).into_iter().map(member).collect()
+}
+
+/// Writes the places found, with what `wanted` wants told of each.
+fn reply(reply: &mut Reply, wanted: &Wanted, unit_m: f64, found: Option<Vec<Found<'_>>>) {
+    let found = found.unwrap_or_default();
+    reply.array(found.len());
+    let details = wanted.details();
+    for place in found {
+        if details > 0 {
+            reply.array(1 + details);
+        }
+        reply.bulk(place.member.bytes(&mut itoa::Buffer::new()));
+        if wanted.with_distance {
+            reply_distance(reply, place.distance_m / unit_m);
+        }
+        if wanted.with_hash {
+            reply.int(place.score as i64);
+        }
+        if wanted.with_coordinates {
+            reply_point(reply, place.point);
+        }
     }
-    ctx.reply.int(count as i64);
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Client;
+
+    fn sicily() -> Client {
+        let mut client = Client::new();
+        client.send("GEOADD a 13.361389 38.115556 Palermo 15.087269 37.502669 Catania");
+        client
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        let near = "FROMLONLAT 15 37 BYRADIUS 200 km";
+        let mut client = sicily();
+        for (line, error) in [
+            (format!("GEOSEARCH a {near} FROMMEMBER Palermo"), "ERR syntax error"),
+            (format!("GEOSEARCH a {near} BYBOX 1 1 m"), "ERR syntax error"),
+            (format!("GEOSEARCH a {near} STOREDIST"), "ERR syntax error"),
+            (format!("GEOSEARCH a {near} COUNT 0"), "ERR COUNT must be > 0"),
+            (format!("GEOSEARCH a {near} ANY"), "ERR the ANY argument requires COUNT argument"),
+            (
+                "GeoSearch a BYRADIUS 200 km ASC ASC ASC".to_owned(),
+                "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for GeoSearch",
+            ),
+            (
+                "GEOSEARCH a FROMLONLAT 15 37 ASC ASC ASC".to_owned(),
+                "ERR exactly one of BYRADIUS and BYBOX can be specified for GEOSEARCH",
+            ),
+            (
+                format!("GEOSEARCHSTORE b a {near} WITHDIST"),
+                "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+            ),
+            (
+                "GEORADIUS a 15 37 200 km STORE b WITHCOORD".to_owned(),
+                "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+            ),
+            ("GEORADIUS_RO a 15 37 200 km STORE b".to_owned(), "ERR syntax error"),
+            ("GEORADIUSBYMEMBER a Rome 1 km".to_owned(), "ERR could not decode requested zset member"),
+            ("GEORADIUS a 15 37 x km".to_owned(), "ERR need numeric radius"),
+            ("GEORADIUS a 15 37 -1 km".to_owned(), "ERR radius cannot be negative"),
+            ("GEOSEARCH a FROMLONLAT 15 37 BYBOX x 1 m".to_owned(), "ERR need numeric width"),
+            ("GEOSEARCH a FROMLONLAT 15 37 BYBOX 1 x m".to_owned(), "ERR need numeric height"),
+            (
+                "GEOSEARCH a FROMLONLAT 15 37 BYBOX 1 -1 m".to_owned(),
+                "ERR height or width cannot be negative",
+            ),
+        ] {
+            client.check_errors(&[(&line, error)]);
+        }
+    }
+
+    #[test]
+    fn what_is_stored_takes_the_place_of_what_was_there() {
+        let mut client = sicily();
+        client.check(&[
+            ("SET b 1", "OK"),
+            ("GEORADIUS a 15 37 200 km STOREDIST b", "(integer) 2"),
+            ("ZSCORE b Catania", "\"56.4412578701582\""),
+            ("GEOSEARCHSTORE b a FROMMEMBER Palermo BYRADIUS 1 m", "(integer) 1"),
+            ("ZRANGE b 0 -1 WITHSCORES", "1) \"Palermo\"\n2) \"3479099956230698\""),
+        ]);
+        let noted = client.changes("GEOSEARCHSTORE b a FROMLONLAT 0 0 BYRADIUS 1 m");
+        assert_eq!((noted.0, noted.1), (1, vec!["del b".to_owned()]));
+        assert_eq!(client.changes("GEORADIUS none 1 1 1 m STORE none").0, 0);
+        assert_eq!(client.changes("GEORADIUS a 15 37 200 km STORE b").1, ["georadiusstore b"]);
+    }
+
+    #[test]
+    fn any_stops_early_and_count_takes_the_nearest() {
+        let mut client = sicily();
+        client.check(&[
+            ("GEORADIUS a 15 37 200 km COUNT 1", "1) \"Catania\""),
+            ("GEORADIUS a 15 37 200 km COUNT 1 DESC", "1) \"Palermo\""),
+            ("GEORADIUS a 15 37 200 km COUNT 1 ANY", "1) \"Palermo\""),
+            ("GEORADIUSBYMEMBER none a 1 km", "(empty array)"),
+        ]);
+        for i in 0..2000 {
+            client.send(&format!("GEOADD a 15.0{i} 37 p{i}"));
+        }
+        client.check(&[
+            ("GEORADIUS a 15 37 2000 m COUNT 2", "1) \"p0\"\n2) \"p1\""),
+            ("GEORADIUSBYMEMBER_RO a p1999 0 m WITHDIST", "1) 1) \"p1999\"\n   2) \"0.0000\""),
+        ]);
+    }
 }

@@ -10,7 +10,7 @@ use crate::held::Held;
 use crate::key::Key;
 use crate::table::{Position, Table};
 use crate::turn::{EventClass, Garbage, Turn};
-use crate::value::{Owned, Str, WrongType, canonical_int};
+use crate::value::{Kind, Owned, Str, WrongType, canonical_int};
 
 /// What becomes of a key's deadline when its value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,18 +268,28 @@ impl<'a, 's> Db<'a, 's> {
             let value =
                 if before.is_some() == after.is_some() { entry.replace_value(value) } else { Err(value) };
             match value {
-                Err(value) => *entry = EntryBox::new(key.bytes, value, after, access),
+                Err(value) => {
+                    let new = EntryBox::new(key.bytes, value, after, access);
+                    let old = std::mem::replace(entry, new);
+                    (old.view().kind() != Kind::String).then_some(old)
+                }
                 Ok(()) => {
                     entry.set_access(access);
                     after.map(|at| entry.replace_deadline(at));
+                    None
                 }
             }
         };
-        if before == after {
-            table.entry_mut(key.hash, at, Fate::Goes, replace);
+        let old = if before == after {
+            table.entry_mut(key.hash, at, Fate::Goes, replace)
         } else {
-            table.update(key.hash, at, Fate::Goes, replace);
+            let old = table.update(key.hash, at, Fate::Goes, replace);
             store.note(stripe, self.index, Some(table));
+            old
+        };
+        // A large collection takes long to free, and whoever writes over it shall not wait for that.
+        if let Some(old) = old {
+            Garbage::discard(self.turn, old);
         }
     }
 
