@@ -200,6 +200,7 @@ const INTEGERS: &[&str] = &[
     "maxage",
     "milliseconds",
     "min-match-len",
+    "numfields",
     "numkeys",
     "offset",
     "protover",

@@ -30,7 +30,7 @@ static HSET: Command = Command {
     summary: "Sets fields of a hash; says how many are new.",
     since: "2.0.0",
     complexity: FOR_EACH_FIELD,
-    syntax: "key <field value> [field value ...]",
+    syntax: "key <field value>...",
     example: "> HSET h a 1 b 2\n(integer) 2\n> HSET h b 3 c 4\n(integer) 1\n> HGET h b\n\"3\"",
     history: &[("4.0.0", "Several fields.")],
     ..ONE_HASH
@@ -69,7 +69,7 @@ static HMSET: Command = Command {
     summary: "Sets fields of a hash.",
     since: "2.0.0",
     complexity: FOR_EACH_FIELD,
-    syntax: "key <field value> [field value ...]",
+    syntax: "key <field value>...",
     example: "> HMSET h a 1 b 2\nOK\n> HGETALL h\n1) \"a\"\n2) \"1\"\n3) \"b\"\n4) \"2\"",
     deprecated: Some(("4.0.0", "`HSET` with multiple field-value pairs")),
     ..ONE_HASH

@@ -45,7 +45,7 @@ const GETTER: Command = Command {
     keys: &[KeySpec::one(1, "RO access")],
     since: "7.4.0",
     complexity: FOR_EACH_FIELD,
-    syntax: "key FIELDS <numfields field...>",
+    syntax: "key <FIELDS numfields field...>",
     ..ONE_HASH
 };
 
@@ -53,7 +53,7 @@ static HEXPIRE: Command = Command {
     name: "hexpire",
     run: hexpire,
     summary: "Sets the seconds that fields are still to live.",
-    syntax: "key seconds [NX | XX | GT | LT] FIELDS <numfields field...>",
+    syntax: "key seconds [NX | XX | GT | LT] <FIELDS numfields field...>",
     example: "> HSET h a 1 b 2\n(integer) 2\n> HEXPIRE h 100 FIELDS 2 a x\n1) (integer) 1\n2) (integer) -2\n\
         > HTTL h FIELDS 2 a b\n1) (integer) 100\n2) (integer) -1\n> HEXPIRE h 0 FIELDS 1 b\n1) (integer) 2\n\
         > HLEN h\n(integer) 1",
@@ -69,7 +69,7 @@ static HPEXPIRE: Command = Command {
     name: "hpexpire",
     run: hpexpire,
     summary: "Sets the milliseconds that fields are still to live.",
-    syntax: "key milliseconds [NX | XX | GT | LT] FIELDS <numfields field...>",
+    syntax: "key milliseconds [NX | XX | GT | LT] <FIELDS numfields field...>",
     example: "> HSET h a 1\n(integer) 1\n> HPEXPIRE h 1500 NX FIELDS 1 a\n1) (integer) 1\n\
         > HPEXPIRE h 1000 NX FIELDS 1 a\n1) (integer) 0\n> HPTTL h FIELDS 1 a\n1) (integer) 1500",
     ..SETTER
@@ -84,7 +84,7 @@ static HEXPIREAT: Command = Command {
     name: "hexpireat",
     run: hexpireat,
     summary: "Sets the moment fields expire, in seconds since the Unix epoch.",
-    syntax: "key unix-time-seconds [NX | XX | GT | LT] FIELDS <numfields field...>",
+    syntax: "key unix-time-seconds [NX | XX | GT | LT] <FIELDS numfields field...>",
     example: "> HSET h a 1\n(integer) 1\n> HEXPIREAT h 4102444800 FIELDS 1 a\n1) (integer) 1\n\
         > HEXPIRETIME h FIELDS 1 a\n1) (integer) 4102444800",
     ..SETTER
@@ -98,7 +98,7 @@ static HPEXPIREAT: Command = Command {
     name: "hpexpireat",
     run: hpexpireat,
     summary: "Sets the moment fields expire, in milliseconds since the Unix epoch.",
-    syntax: "key unix-time-milliseconds [NX | XX | GT | LT] FIELDS <numfields field...>",
+    syntax: "key unix-time-milliseconds [NX | XX | GT | LT] <FIELDS numfields field...>",
     example: "> HSET h a 1\n(integer) 1\n> HPEXPIREAT h 4102444800500 GT FIELDS 1 a\n1) (integer) 0\n\
         > HPEXPIREAT h 4102444800500 FIELDS 1 a\n1) (integer) 1\n> HPEXPIRETIME h FIELDS 1 a\n1) (integer) 4102444800500",
     ..SETTER
@@ -345,7 +345,7 @@ static HPERSIST: Command = Command {
     summary: "Takes the deadlines of fields away, so that they live as long as their hash.",
     since: "7.4.0",
     complexity: FOR_EACH_FIELD,
-    syntax: "key FIELDS <numfields field...>",
+    syntax: "key <FIELDS numfields field...>",
     example: "> HSET h a 1\n(integer) 1\n> HEXPIRE h 100 FIELDS 1 a\n1) (integer) 1\n\
         > HPERSIST h FIELDS 2 a b\n1) (integer) 1\n2) (integer) -2\n> HPERSIST h FIELDS 1 a\n1) (integer) -1",
     ..ONE_HASH

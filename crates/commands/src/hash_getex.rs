@@ -30,7 +30,7 @@ static HGETEX: Command = Command {
     run: hgetex,
     summary: "Gives the values of fields, and sets their deadlines or takes them away.",
     syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] \
-        FIELDS <numfields field...>",
+        <FIELDS numfields field...>",
     example: "> HSET h a 1\n(integer) 1\n> HGETEX h EX 100 FIELDS 2 a b\n1) \"1\"\n2) (nil)\n\
         > HTTL h FIELDS 1 a\n1) (integer) 100\n> HGETEX h PERSIST FIELDS 1 a\n1) \"1\"\n\
         > HTTL h FIELDS 1 a\n1) (integer) -1",
@@ -135,7 +135,7 @@ static HSETEX: Command = Command {
     summary: "Sets fields of a hash with a deadline, when all (FXX) or none (FNX) of them are there, or the key is (XX) \
         or is not (NX).",
     syntax: "key [NX | XX] [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
-        PXAT unix-time-milliseconds | KEEPTTL] FIELDS <numfields <field value>...>",
+        PXAT unix-time-milliseconds | KEEPTTL] <FIELDS numfields <field value>...>",
     example: "> HSETEX h EX 100 FIELDS 2 a 1 b 2\n(integer) 1\n> HTTL h FIELDS 1 a\n1) (integer) 100\n\
         > HSETEX h FNX FIELDS 2 a 3 c 4\n(integer) 0\n> HSETEX h FXX KEEPTTL FIELDS 1 a 3\n(integer) 1\n\
         > HTTL h FIELDS 1 a\n1) (integer) 100",
@@ -275,7 +275,7 @@ static HGETDEL: Command = Command {
     keys: &[KeySpec::one(1, "RW access delete")],
     run: hgetdel,
     summary: "Gives the values of fields and removes them, and the hash when none is left.",
-    syntax: "key FIELDS <numfields field...>",
+    syntax: "key <FIELDS numfields field...>",
     example: "> HSET h a 1 b 2\n(integer) 2\n> HGETDEL h FIELDS 2 a c\n1) \"1\"\n2) (nil)\n> HLEN h\n(integer) 1",
     ..ONE_GO
 };

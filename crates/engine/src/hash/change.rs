@@ -15,6 +15,9 @@ use crate::value::{Kind, Owned};
 const HASHTABLE: u8 = 1;
 const LISTPACKEX: u8 = 2;
 
+/// Most bytes of a packed hash that is called a listpack.
+const LISTPACK_BYTES_MAX: usize = 128 << 10;
+
 /// A hash, to be changed. Fields that are due are not there.
 #[derive(Debug)]
 pub struct HashMut<'e> {
@@ -123,7 +126,9 @@ impl<'e> HashMut<'e> {
         let before = place.map(|(run, spot)| run.field(spot)).filter(|field| field.is_live(now_ms));
         let (made, deadline_ms) = (before.is_none(), after(deadline, before));
         let bytes = run.packed.end() + fresh.bytes.len() + name.len() + value.len();
-        if bytes > PACKED_BYTES_MAX || run.fields() + fresh.fields >= PACKED_ELEMENTS_MAX && place.is_none() {
+        if bytes > self.packed_bytes_max()
+            || run.fields() + fresh.fields >= PACKED_ELEMENTS_MAX && place.is_none()
+        {
             self.add_fresh(fresh);
             self.become_big();
             return self.set_in_big(name, value, deadline);
@@ -287,6 +292,11 @@ impl<'e> HashMut<'e> {
         if fields as u64 > self.collection.limits.hash_max_listpack_entries {
             self.collection.set_stage(HASHTABLE);
         }
+    }
+
+    /// Most bytes of the packed form. Where the configuration wants long values in a listpack, they may stay.
+    fn packed_bytes_max(&self) -> usize {
+        if self.collection.stage() == HASHTABLE { PACKED_BYTES_MAX } else { LISTPACK_BYTES_MAX }
     }
 
     fn become_big(&mut self) {
