@@ -193,12 +193,12 @@ impl<'e> ZSetMut<'e> {
     /// Gives `member` the score that `decide` makes of its present one (nothing: it is no member), unless it gives
     /// nothing. No score may be NaN. A score that is equal to the present one stays as it is (0 and -0); while the set
     /// is called `listpack`, -0 is kept as 0, as Redis does it.
-    pub fn update(&mut self, member: &[u8], decide: impl FnOnce(Option<f64>) -> Option<f64>) -> Rescored {
+    pub fn update(&mut self, member: &[u8], mut decide: impl FnMut(Option<f64>) -> Option<f64>) -> Rescored {
         let (limits, view) = (self.collection.limits, self.view());
         let grows_out = view.len() as u64 >= limits.zset_max_listpack_entries
             || member.len() as u64 > limits.zset_max_listpack_value;
         let (was_skiplist, mut new) = (view.is_skiplist(), None);
-        let kept = |old: Option<f64>| {
+        let mut kept = |old: Option<f64>| {
             new = decide(old);
             let signed = was_skiplist || old.is_none() && grows_out;
             new.map(|score| if signed { score } else { score + 0.0 })

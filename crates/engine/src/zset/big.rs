@@ -94,9 +94,27 @@ impl BigZSet {
     pub(super) fn update(
         &mut self,
         member: &[u8],
-        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+        mut decide: impl FnMut(Option<f64>) -> Option<f64>,
     ) -> Option<f64> {
         let fingerprint = fingerprint(self.secret, member);
+        // Mostly the only slot with the member's fingerprint is the member's: that shows when it is looked for in the
+        // tree, which is needed anyway.
+        match self.index.decide(fingerprint, &mut decide) {
+            Some((None, new)) => {
+                new.into_iter().for_each(|score| self.place(member, score));
+                return None;
+            }
+            Some((Some(before), Some(score))) if before != score => {
+                if self.displace(member, before) {
+                    self.place(member, score);
+                    return Some(before);
+                }
+                // It was another member's.
+                self.index.replace(fingerprint, score, Some(before));
+            }
+            Some((Some(before), _)) if self.has(before, member) => return Some(before),
+            _ => {}
+        }
         let old = self.score_of(fingerprint, member);
         match (old, decide(old)) {
             (None, Some(score)) => {
@@ -146,15 +164,14 @@ impl BigZSet {
         }
     }
 
-    fn displace(&mut self, member: &[u8], score: f64) {
-        self.members.change_found(
-            |bound| bound.order((score, member)).is_le(),
-            |leaf| {
-                if let Some(i) = leaf.find((score, member)) {
-                    leaf.remove_at(i);
-                }
-            },
-        );
+    /// Takes `member` with this score out of the tree; whether it was there.
+    fn displace(&mut self, member: &[u8], score: f64) -> bool {
+        let change = |leaf: &mut Leaf| {
+            let found = leaf.find((score, member));
+            found.into_iter().for_each(|i| leaf.remove_at(i));
+            found.is_some()
+        };
+        self.members.change_found(|bound| bound.order((score, member)).is_le(), change).unwrap_or(false)
     }
 
     /// See [`super::ZSet::scan`]. ScoredMembers come in the order of their fingerprints, which a new score does not change.
@@ -206,4 +223,42 @@ fn each<'t>(members: &'t Tree<Leaf>, positions: Range<usize>, mut visit: impl Fn
 #[inline]
 fn fingerprint(secret: u64, member: &[u8]) -> u32 {
     hash_bytes(secret, member) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use super::*;
+    use crate::rng::Rng;
+
+    #[test]
+    fn members_with_one_fingerprint_are_told_apart() {
+        const SECRET: u64 = 5;
+        let mut seen: HashMap<u32, String> = HashMap::new();
+        let mut alike = Vec::new();
+        for i in 0..300_000 {
+            let member = i.to_string();
+            if let Some(other) = seen.insert(fingerprint(SECRET, member.as_bytes()), member.clone()) {
+                alike.extend([other, member]);
+            }
+        }
+        assert!(alike.len() >= 4, "some of so many members have one fingerprint");
+        let (mut set, mut model) = (BigZSet::from_sorted(SECRET, [("x", 0.5)]), BTreeMap::new());
+        let mut rng = Rng::new(9);
+        for _ in 0..5000 {
+            let member = &alike[rng.below(alike.len() as u64) as usize];
+            let score = rng.below(3) as f64;
+            match rng.below(4) {
+                0 => assert_eq!(set.remove(member.as_bytes()), model.remove(member)),
+                1 => assert_eq!(set.update(member.as_bytes(), |_| None), model.get(member).copied()),
+                _ => {
+                    let old = set.update(member.as_bytes(), |_| Some(score));
+                    assert_eq!(old, model.insert(member, score));
+                }
+            }
+            assert_eq!(set.len(), model.len() + 1);
+            assert_eq!(set.score(member.as_bytes()), model.get(member).copied());
+        }
+    }
 }

@@ -36,10 +36,32 @@ impl Slot {
 struct Slots(Vec<Slot>);
 
 impl Slots {
+    /// The first slot whose fingerprint is not below this one. Fingerprints being spread evenly, it is a few slots from
+    /// where its fingerprint says it should be.
+    #[inline]
+    fn first(&self, fingerprint: u32) -> usize {
+        let slots = &self.0[..];
+        let (Some(low), Some(high)) = (slots.first(), slots.last()) else { return 0 };
+        if fingerprint > high.fingerprint {
+            return slots.len();
+        }
+        let span = u64::from(high.fingerprint - low.fingerprint).max(1);
+        let offset = u64::from(fingerprint.saturating_sub(low.fingerprint));
+        let mut at = (offset * (slots.len() - 1) as u64 / span) as usize;
+        while at > 0 && slots[at - 1].fingerprint >= fingerprint {
+            at -= 1;
+        }
+        // The last slot is not below it, so this ends.
+        while slots[at].fingerprint < fingerprint {
+            at += 1;
+        }
+        at
+    }
+
     /// The slots of this fingerprint.
     #[inline]
     fn range(&self, fingerprint: u32) -> Range<usize> {
-        let start = self.0.partition_point(|slot| slot.fingerprint < fingerprint);
+        let start = self.first(fingerprint);
         let equal = self.0[start..].iter().take_while(|slot| slot.fingerprint == fingerprint).count();
         start..start + equal
     }
@@ -149,13 +171,43 @@ impl Index {
             |&bound| bound <= fingerprint,
             |leaf| {
                 make_room(&mut leaf.0, 1);
-                let at = leaf.0.partition_point(|slot| slot.fingerprint < fingerprint);
-                leaf.0.insert(at, slot);
+                leaf.0.insert(leaf.first(fingerprint), slot);
             },
         );
         if done.is_none() {
             self.0.push_back(Slots(vec![slot]));
         }
+    }
+
+    /// Gives the only slot of this fingerprint the score that `decide` makes of the present one, or makes a slot of what
+    /// it makes of nothing; nothing decided leaves all as it is. What there was, and what there is now. Nothing, and
+    /// nothing decided, when several slots have the fingerprint, or there are none at all.
+    #[inline]
+    pub(super) fn decide(
+        &mut self,
+        fingerprint: u32,
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Option<(Option<f64>, Option<f64>)> {
+        let change = |leaf: &mut Slots| {
+            let range = leaf.range(fingerprint);
+            if range.len() > 1 {
+                return None;
+            }
+            let old = leaf.0[range.clone()].first().map(|slot| slot.score());
+            let new = decide(old);
+            match (old, new) {
+                (Some(old), Some(score)) if old != score => {
+                    leaf.0[range.start] = Slot::new(fingerprint, score)
+                }
+                (None, Some(score)) => {
+                    make_room(&mut leaf.0, 1);
+                    leaf.0.insert(range.start, Slot::new(fingerprint, score));
+                }
+                _ => {}
+            }
+            Some((old, new))
+        };
+        self.0.change_found(|&bound| bound <= fingerprint, change)?
     }
 
     /// Gives the slot of this fingerprint and score another score; nothing: removes it. Two members of one fingerprint

@@ -44,7 +44,7 @@ impl Bound {
     }
 }
 
-/// MembersMembers with their scores, in order.
+/// Members with their scores, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leaf {
     records: Vec<u8>,
