@@ -57,8 +57,8 @@ impl Entries {
     pub(super) fn push(&mut self, id: StreamId, fields: &[&[u8]], limits: &Limits) {
         self.len += 1;
         let more = fields.iter().map(|field| field.len()).sum();
-        if let Some(last) = self.nodes.last_place() {
-            let added = self.change_node(last, |node| {
+        let added = self.nodes.change_last(|node| {
+            change_node(&mut self.bytes, node, |node| {
                 let full = node.is_full(more, limits);
                 if full {
                     node.close()
@@ -66,10 +66,10 @@ impl Entries {
                     node.push(id, fields)
                 }
                 !full
-            });
-            if added {
-                return;
-            }
+            })
+        });
+        if added == Some(true) {
+            return;
         }
         let mut node = Node::new(id, fields);
         node.push(id, fields);
@@ -79,13 +79,12 @@ impl Entries {
 
     /// Removes the entry with `id`; whether it was there.
     pub(super) fn remove(&mut self, id: StreamId) -> bool {
-        let place = self.nodes.seek(id);
-        if self.get(id).is_none() {
-            return false;
-        }
+        let node = self.nodes.seek(id).get().map(Item::id);
+        let Some(node) = node.filter(|_| self.get(id).is_some()) else { return false };
         self.len -= 1;
-        if self.change_node(place, |node| node.remove(id)) == 0 {
-            self.bytes -= self.nodes.remove_at(place).allocated_bytes();
+        let left = self.nodes.change(node, |node| change_node(&mut self.bytes, node, |node| node.remove(id)));
+        if left == Some(0) {
+            self.bytes -= self.nodes.remove(node).map_or(0, |node| node.allocated_bytes());
         }
         true
     }
@@ -104,10 +103,9 @@ impl Entries {
                 Keep::Newest(count) => self.len - live >= count,
                 Keep::From(id) => node.last < id,
             };
-            let first = self.nodes.seek(StreamId::MIN);
             if whole {
                 self.len -= live;
-                self.bytes -= self.nodes.remove_at(first).allocated_bytes();
+                self.bytes -= self.nodes.remove_first().map_or(0, |node| node.allocated_bytes());
                 continue;
             }
             if !trim.whole_nodes {
@@ -120,21 +118,14 @@ impl Entries {
                     more -= u64::from(goes);
                     goes
                 };
-                self.len -= self.change_node(first, |node| node.remove_front(goes)) as u64;
+                let gone = self
+                    .nodes
+                    .change_first(|node| change_node(&mut self.bytes, node, |node| node.remove_front(goes)));
+                self.len -= gone.unwrap_or(0) as u64;
             }
             break;
         }
         before - self.len
-    }
-
-    fn change_node<R>(&mut self, place: Place, change: impl FnOnce(&mut Node) -> R) -> R {
-        let node = self.nodes.get_mut(place).expect("the place is a node's");
-        // A copy, where one is made, has another capacity.
-        let before = node.allocated_bytes();
-        let node = Arc::make_mut(node);
-        let result = change(node);
-        self.bytes = self.bytes + node.allocated_bytes() - before;
-        result
     }
 
     /// The entry with `id`.
@@ -144,15 +135,15 @@ impl Entries {
 
     /// The entries from `start` to `end`, both included.
     pub(super) fn range(&self, start: StreamId, end: StreamId) -> Range<'_> {
-        Range { nodes: &self.nodes, place: self.nodes.seek(start), walk: None, start, end }
+        Range { nodes: self.nodes.seek(start), walk: None, start, end }
     }
 
     /// The same, the newest first.
     pub(super) fn range_back(&self, start: StreamId, end: StreamId) -> RangeBack<'_> {
-        let place = self.nodes.seek(end);
-        let begins = self.nodes.get(place).is_some_and(|node| node.master <= end);
-        let place = if begins { Some(place) } else { self.nodes.before(place) };
-        RangeBack { nodes: &self.nodes, place, entries: Vec::new(), start, end }
+        let mut nodes = self.nodes.seek(end);
+        let begins = nodes.get().is_some_and(|node| node.master <= end);
+        let more = begins || nodes.back().is_some();
+        RangeBack { nodes: more.then_some(nodes), entries: Vec::new(), start, end }
     }
 
     /// How many nodes there are.
@@ -191,12 +182,21 @@ impl Entries {
     }
 }
 
+/// Changes a node, and keeps `bytes`, those of all nodes, right.
+fn change_node<R>(bytes: &mut usize, node: &mut Arc<Node>, change: impl FnOnce(&mut Node) -> R) -> R {
+    // A copy, where one is made, has another capacity.
+    let before = node.allocated_bytes();
+    let node = Arc::make_mut(node);
+    let result = change(node);
+    *bytes = *bytes + node.allocated_bytes() - before;
+    result
+}
+
 /// Entries from one id to another; see [`super::Stream::range`].
 #[derive(Clone, Debug)]
 pub struct Range<'s> {
-    nodes: &'s Runs<Arc<Node>>,
     /// The next node.
-    place: Place,
+    nodes: Place<'s, Arc<Node>>,
     walk: Option<(&'s Node, Cursor)>,
     start: StreamId,
     end: StreamId,
@@ -210,8 +210,8 @@ impl<'s> Iterator for Range<'s> {
             let (node, cursor) = match &mut self.walk {
                 Some((node, cursor)) => (*node, cursor),
                 None => {
-                    let node = self.nodes.get(self.place)?;
-                    self.place = self.nodes.after(self.place);
+                    let node = self.nodes.get()?;
+                    self.nodes.forward();
                     let (_, cursor) = self.walk.insert((node, node.start()));
                     (node.as_ref(), cursor)
                 }
@@ -229,9 +229,8 @@ impl<'s> Iterator for Range<'s> {
 /// Entries from one id back to another; see [`super::Stream::range_back`].
 #[derive(Clone, Debug)]
 pub struct RangeBack<'s> {
-    nodes: &'s Runs<Arc<Node>>,
     /// The next node.
-    place: Option<Place>,
+    nodes: Option<Place<'s, Arc<Node>>>,
     /// What is left of the node before, the next one last.
     entries: Vec<Entry<'s>>,
     start: StreamId,
@@ -243,11 +242,13 @@ impl<'s> Iterator for RangeBack<'s> {
 
     fn next(&mut self) -> Option<Entry<'s>> {
         while self.entries.is_empty() {
-            let place = self.place?;
-            let node = self.nodes.get(place)?;
+            let nodes = self.nodes.as_mut()?;
+            let node = nodes.get()?;
             let within = |entry: &Entry<'_>| self.start <= entry.id && entry.id <= self.end;
             self.entries.extend(node.entries().filter(within));
-            self.place = if node.id() < self.start { None } else { self.nodes.before(place) };
+            if node.master <= self.start || nodes.back().is_none() {
+                self.nodes = None;
+            }
         }
         self.entries.pop()
     }

@@ -168,13 +168,13 @@ impl Group {
 
     /// The pending entries from `start` on.
     pub fn pending_from(&self, start: StreamId) -> impl Iterator<Item = &Pending> {
-        self.pending.iter_from(self.pending.seek(start))
+        self.pending.iter_from(start)
     }
 
     /// Those of one consumer.
     pub fn pending_of(&self, number: ConsumerNumber, start: StreamId) -> impl Iterator<Item = &Pending> {
         let own = self.consumer(number).map(|consumer| &consumer.pending);
-        let ids = own.into_iter().flat_map(move |own| own.iter_from(own.seek(start)));
+        let ids = own.into_iter().flat_map(move |own| own.iter_from(start));
         ids.filter_map(|&id| self.pending.find(id))
     }
 
@@ -203,10 +203,10 @@ impl Group {
 
     /// Counts a pending entry as delivered once more.
     pub(super) fn deliver_again(&mut self, id: StreamId, now_ms: i64) {
-        if let Some(pending) = self.pending.find_mut(id) {
+        self.pending.change(id, |pending| {
             pending.delivered_ms = now_ms;
             pending.deliveries = pending.deliveries.saturating_add(1);
-        }
+        });
     }
 
     /// Bytes of memory it takes, about.

@@ -1,19 +1,18 @@
-//! Items in the order of their ids, cheap to clone: a clone shares all items, and a change copies only the leaf and
-//! the chunk it is in.
-//!
-//! A leaf holds up to [`FANOUT`] items, a chunk up to as many leaves; the chunks stand in one vector, whose length is
-//! a sixteen-thousandth of the items'. Invariants: no leaf and no chunk is empty, ids ascend, `len` counts the items.
+//! Items in the order of their ids, in leaves of the tree that lists and sorted sets are kept in as well: so a clone
+//! shares all items, and a change copies the leaves and nodes on one path.
 
-use std::sync::Arc;
+use std::fmt::Debug;
+use std::ops::Range;
 
 use super::id::StreamId;
+use crate::tree::{self, Tree, Walk};
 
-/// Items of a leaf, and leaves of a chunk, at most.
-const FANOUT: usize = 128;
+/// Items at which a leaf is split.
+const LEAF_ITEMS_MAX: usize = 128;
 
 /// What has an id to be found by.
-pub(super) trait Item: Clone {
-    /// The id.
+pub(super) trait Item: Clone + Debug {
+    /// The id. It may grow while the item is the last one.
     fn id(&self) -> StreamId;
 }
 
@@ -23,211 +22,220 @@ impl Item for StreamId {
     }
 }
 
-type Leaf<T> = Vec<T>;
-type Chunk<T> = Vec<Arc<Leaf<T>>>;
+/// Some items side by side.
+#[derive(Clone, Debug)]
+struct Leaf<T>(Vec<T>);
+
+impl<T: Item> Leaf<T> {
+    fn search(&self, id: StreamId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&id, Item::id)
+    }
+
+    fn last_id(&self) -> Option<StreamId> {
+        self.0.last().map(Item::id)
+    }
+}
+
+impl<T: Item> tree::Leaf for Leaf<T> {
+    type Bound = StreamId;
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<T>()
+    }
+
+    fn bound(&self) -> StreamId {
+        self.0.first().map(Item::id).unwrap_or_default()
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.len() >= LEAF_ITEMS_MAX
+    }
+
+    fn is_small(&self) -> bool {
+        self.0.len() < LEAF_ITEMS_MAX / 4
+    }
+
+    fn middle(&self) -> usize {
+        self.0.len() / 2
+    }
+
+    fn split_off(&mut self, at: usize) -> Leaf<T> {
+        let tail = Leaf(self.0.split_off(at));
+        self.0.shrink_to_fit();
+        tail
+    }
+
+    fn absorb(&mut self, next: Leaf<T>) {
+        self.0.extend(next.0);
+    }
+
+    fn remove(&mut self, range: Range<usize>) {
+        self.0.drain(range);
+    }
+}
 
 /// Items in the order of their ids.
 #[derive(Clone, Debug)]
-pub(super) struct Runs<T> {
-    chunks: Vec<Arc<Chunk<T>>>,
-    len: usize,
+pub(super) struct Runs<T: Item> {
+    tree: Tree<Leaf<T>>,
 }
 
-/// Where an item is, or the end, until the next change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    chunk: usize,
-    leaf: usize,
-    item: usize,
-}
-
-impl<T> Default for Runs<T> {
+impl<T: Item> Default for Runs<T> {
     fn default() -> Runs<T> {
-        Runs { chunks: Vec::new(), len: 0 }
+        Runs { tree: Tree::default() }
     }
 }
 
 impl<T: Item> Runs<T> {
     /// How many items there are.
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.tree.len()
     }
 
-    /// Bytes of memory that the leaves and chunks take, about.
+    /// Bytes of memory it takes, about, beside what items own.
     pub(super) fn allocated_bytes(&self) -> usize {
-        /// A leaf's pointer in its chunk, its counts and its vector's header.
-        const LEAF_BYTES: usize = 8 + 16 + 24;
-        self.len * size_of::<T>() + self.len.div_ceil(FANOUT) * LEAF_BYTES
-    }
-
-    /// The item at `place`; nothing at the end.
-    pub(super) fn get(&self, place: Place) -> Option<&T> {
-        self.chunks.get(place.chunk)?.get(place.leaf)?.get(place.item)
-    }
-
-    /// The item at `place`, to be changed; its id must stay between its neighbours'.
-    pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut T> {
-        let chunk = Arc::make_mut(self.chunks.get_mut(place.chunk)?);
-        Arc::make_mut(chunk.get_mut(place.leaf)?).get_mut(place.item)
+        self.tree.bytes()
     }
 
     /// The item with `id`.
     pub(super) fn find(&self, id: StreamId) -> Option<&T> {
-        self.get(self.seek(id)).filter(|item| item.id() == id)
-    }
-
-    /// The item with `id`, to be changed; its id must stay.
-    pub(super) fn find_mut(&mut self, id: StreamId) -> Option<&mut T> {
-        let place = self.seek(id);
-        if self.get(place)?.id() == id { self.get_mut(place) } else { None }
+        let leaf = self.tree.find(|bound| *bound <= id)?;
+        leaf.search(id).ok().map(|i| &leaf.0[i])
     }
 
     /// The first item.
     pub(super) fn first(&self) -> Option<&T> {
-        self.chunks.first()?.first()?.first()
+        self.tree.first()?.0.first()
     }
 
     /// The last item.
     pub(super) fn last(&self) -> Option<&T> {
-        self.chunks.last()?.last()?.last()
+        self.tree.last()?.0.last()
     }
 
-    /// The place of the last item.
-    pub(super) fn last_place(&self) -> Option<Place> {
-        let chunk = self.chunks.len().checked_sub(1)?;
-        let leaf = self.chunks[chunk].len() - 1;
-        Some(Place { chunk, leaf, item: self.chunks[chunk][leaf].len() - 1 })
+    /// Changes the item with `id`, which keeps it; nothing when there is none.
+    pub(super) fn change<R>(&mut self, id: StreamId, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        // Where there is nothing to change, nothing is to be copied.
+        self.find(id)?;
+        let change = |leaf: &mut Leaf<T>| leaf.search(id).ok().map(|i| change(&mut leaf.0[i]));
+        self.tree.change_found(|bound| *bound <= id, change)?
+    }
+
+    /// Changes the first item, which keeps its id.
+    pub(super) fn change_first<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.tree.change_first(|leaf| leaf.0.first_mut().map(change))?
+    }
+
+    /// Changes the last item.
+    pub(super) fn change_last<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.tree.change_last(|leaf| leaf.0.last_mut().map(change))?
+    }
+
+    /// Adds `item`, or puts it in the place of the one with its id, which is handed over.
+    pub(super) fn insert(&mut self, item: T) -> Option<T> {
+        let id = item.id();
+        match self.tree.last() {
+            Some(last) if last.last_id() >= Some(id) => {}
+            // Leaves that grow at the end only are left full.
+            Some(last) if last.0.len() + 1 < LEAF_ITEMS_MAX => {
+                self.tree.change_last(|leaf| leaf.0.push(item));
+                return None;
+            }
+            _ => {
+                self.tree.push_back(Leaf(vec![item]));
+                return None;
+            }
+        }
+        self.tree.change_found(
+            |bound| *bound <= id,
+            |leaf| match leaf.search(id) {
+                Ok(i) => Some(std::mem::replace(&mut leaf.0[i], item)),
+                Err(i) => {
+                    leaf.0.insert(i, item);
+                    None
+                }
+            },
+        )?
+    }
+
+    /// Removes the item with `id`.
+    pub(super) fn remove(&mut self, id: StreamId) -> Option<T> {
+        self.find(id)?;
+        let remove = |leaf: &mut Leaf<T>| leaf.search(id).ok().map(|i| leaf.0.remove(i));
+        self.tree.change_found(|bound| *bound <= id, remove)?
+    }
+
+    /// Removes the first item.
+    pub(super) fn remove_first(&mut self) -> Option<T> {
+        self.tree.change_first(|leaf| leaf.0.remove(0))
     }
 
     /// The place of the first item whose id is not below `id`, or the end.
-    pub(super) fn seek(&self, id: StreamId) -> Place {
-        let last_of = |leaf: &Leaf<T>| leaf.last().map(Item::id);
-        let chunk = self.chunks.partition_point(|c| c.last().and_then(|leaf| last_of(leaf)) < Some(id));
-        let leaves = self.chunks.get(chunk).map_or(&[] as &[_], |c| c.as_slice());
-        let leaf = leaves.partition_point(|leaf| last_of(leaf) < Some(id));
-        let item = leaves.get(leaf).map_or(0, |leaf| leaf.partition_point(|item| item.id() < id));
-        Place { chunk, leaf, item }
+    pub(super) fn seek(&self, id: StreamId) -> Place<'_, T> {
+        let Some(walk) = self.tree.walk_from(|bound| *bound <= id) else { return Place(None) };
+        let index = walk.leaf().0.partition_point(|item| item.id() < id);
+        let mut place = Place(Some((walk, index)));
+        place.settle();
+        place
     }
 
-    /// The place behind `place`, or the end.
-    pub(super) fn after(&self, place: Place) -> Place {
-        let Some(chunk) = self.chunks.get(place.chunk) else { return place };
-        if chunk.get(place.leaf).is_some_and(|leaf| place.item + 1 < leaf.len()) {
-            Place { item: place.item + 1, ..place }
-        } else if place.leaf + 1 < chunk.len() {
-            Place { leaf: place.leaf + 1, item: 0, ..place }
-        } else {
-            Place { chunk: place.chunk + 1, leaf: 0, item: 0 }
-        }
-    }
-
-    /// The place before `place`, which may be the end; nothing before the first.
-    pub(super) fn before(&self, place: Place) -> Option<Place> {
-        if let Some(item) = place.item.checked_sub(1) {
-            return Some(Place { item, ..place });
-        }
-        if let Some(leaf) = place.leaf.checked_sub(1) {
-            return Some(Place { leaf, item: self.chunks[place.chunk][leaf].len() - 1, ..place });
-        }
-        let chunk = place.chunk.checked_sub(1)?;
-        let leaf = self.chunks[chunk].len() - 1;
-        Some(Place { chunk, leaf, item: self.chunks[chunk][leaf].len() - 1 })
-    }
-
-    /// The items from `place` on.
-    pub(super) fn iter_from(&self, mut place: Place) -> impl Iterator<Item = &T> {
+    /// The items from the first whose id is not below `id` on.
+    pub(super) fn iter_from(&self, id: StreamId) -> impl Iterator<Item = &T> {
+        let mut place = self.seek(id);
         std::iter::from_fn(move || {
-            let item = self.get(place)?;
-            place = self.after(place);
+            let item = place.get()?;
+            place.forward();
             Some(item)
         })
     }
 
     /// All items.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flat_map(|chunk| chunk.iter()).flat_map(|leaf| leaf.iter())
-    }
-
-    /// Adds `item`, or puts it in the place of the one with its id, which is handed over.
-    pub(super) fn insert(&mut self, item: T) -> Option<T> {
-        let place = self.seek(item.id());
-        if self.get(place).is_some_and(|there| there.id() == item.id()) {
-            return self.get_mut(place).map(|there| std::mem::replace(there, item));
-        }
-        self.len += 1;
-        let at_end = place.chunk == self.chunks.len();
-        // Behind the last item means at the end of the last leaf.
-        let place = match self.last_place() {
-            None => {
-                self.chunks.push(Arc::new(vec![Arc::new(vec![item])]));
-                return None;
-            }
-            Some(last) if at_end => Place { item: last.item + 1, ..last },
-            Some(_) => place,
-        };
-        let chunk = Arc::make_mut(&mut self.chunks[place.chunk]);
-        let leaf = Arc::make_mut(&mut chunk[place.leaf]);
-        if let Some(split) = insert_or_split(leaf, place.item, item, at_end) {
-            leaf.shrink_to_fit();
-            let split = Arc::new(split);
-            if let Some(split) = insert_or_split(chunk, place.leaf + 1, split, at_end) {
-                self.chunks.insert(place.chunk + 1, Arc::new(split));
-            }
-        }
-        None
-    }
-
-    /// Removes the item at `place`, which must be one.
-    pub(super) fn remove_at(&mut self, place: Place) -> T {
-        self.len -= 1;
-        let chunk = Arc::make_mut(&mut self.chunks[place.chunk]);
-        let leaf = Arc::make_mut(&mut chunk[place.leaf]);
-        let item = leaf.remove(place.item);
-        if leaf.is_empty() {
-            chunk.remove(place.leaf);
-        } else if leaf.len() < FANOUT / 4 {
-            join_next(chunk, place.leaf);
-        }
-        if chunk.is_empty() {
-            self.chunks.remove(place.chunk);
-        } else if chunk.len() < FANOUT / 4 {
-            join_next(&mut self.chunks, place.chunk);
-        }
-        item
-    }
-
-    /// Removes the item with `id`.
-    pub(super) fn remove(&mut self, id: StreamId) -> Option<T> {
-        let place = self.seek(id);
-        (self.get(place)?.id() == id).then(|| self.remove_at(place))
+        self.iter_from(StreamId::MIN)
     }
 }
 
-/// Inserts `item` at `at`; when `run` is full, what comes to stand behind `run` is handed over: the new item alone at
-/// the end of everything, half of the items otherwise.
-fn insert_or_split<T>(run: &mut Vec<T>, at: usize, item: T, at_end: bool) -> Option<Vec<T>> {
-    if run.len() < FANOUT {
-        run.insert(at, item);
-        return None;
-    }
-    if at_end {
-        return Some(vec![item]);
-    }
-    let mut split = run.split_off(FANOUT / 2);
-    if at <= FANOUT / 2 {
-        run.insert(at, item)
-    } else {
-        split.insert(at - FANOUT / 2, item)
-    }
-    Some(split)
-}
+/// The place of an item, or the end: a leaf, and an index in it that is its length at the end only.
+#[derive(Clone, Debug)]
+pub(super) struct Place<'r, T: Item>(Option<(Walk<'r, Leaf<T>>, usize)>);
 
-/// Joins run `i` and the one behind it when they fit into half a run.
-fn join_next<T: Clone>(runs: &mut Vec<Arc<Vec<T>>>, i: usize) {
-    if runs.get(i + 1).is_some_and(|next| next.len() + runs[i].len() <= FANOUT / 2) {
-        let next = runs.remove(i + 1);
-        let items = Arc::try_unwrap(next).unwrap_or_else(|shared| (*shared).clone());
-        Arc::make_mut(&mut runs[i]).extend(items);
+impl<'r, T: Item> Place<'r, T> {
+    /// The item; nothing at the end.
+    pub(super) fn get(&self) -> Option<&'r T> {
+        let (walk, index) = self.0.as_ref()?;
+        walk.leaf().0.get(*index)
+    }
+
+    /// Goes to the next item, or the end.
+    pub(super) fn forward(&mut self) {
+        if let Some((_, index)) = &mut self.0 {
+            *index += 1;
+            self.settle();
+        }
+    }
+
+    /// Goes to the item before; nothing, and stays, at the first.
+    pub(super) fn back(&mut self) -> Option<&'r T> {
+        let (walk, index) = self.0.as_mut()?;
+        if *index == 0 {
+            *index = walk.back()?.0.len();
+        }
+        *index -= 1;
+        self.get()
+    }
+
+    /// Goes from behind a leaf to the next one, where there is one.
+    fn settle(&mut self) {
+        if let Some((walk, index)) = &mut self.0
+            && *index >= walk.leaf().0.len()
+            && walk.forward().is_some()
+        {
+            *index = 0;
+        }
     }
 }
 
@@ -246,8 +254,6 @@ mod tests {
     fn check(runs: &Runs<StreamId>, model: &BTreeSet<StreamId>) {
         assert_eq!(runs.len(), model.len());
         assert!(runs.iter().eq(model), "in order");
-        assert!(runs.chunks.iter().all(|c| !c.is_empty() && c.len() <= FANOUT));
-        assert!(runs.chunks.iter().flat_map(|c| c.iter()).all(|l| !l.is_empty() && l.len() <= FANOUT));
         assert_eq!((runs.first(), runs.last()), (model.first(), model.last()));
     }
 
@@ -262,16 +268,15 @@ mod tests {
                     0 | 1 => prop_assert_eq!(runs.insert(id(n)).is_none(), model.insert(id(n))),
                     _ => prop_assert_eq!(runs.remove(id(n)).is_some(), model.remove(&id(n))),
                 }
-                let place = runs.seek(id(n));
-                prop_assert_eq!(runs.get(place), model.range(id(n)..).next());
-                let before = runs.before(place).and_then(|before| runs.get(before));
-                prop_assert_eq!(before, model.range(..id(n)).next_back());
+                let mut place = runs.seek(id(n));
+                prop_assert_eq!(place.get(), model.range(id(n)..).next());
+                prop_assert_eq!(place.back(), model.range(..id(n)).next_back());
                 if i % 997 == 0 {
                     snapshots.push((runs.clone(), model.clone()));
                 }
             }
             check(&runs, &model);
-            prop_assert!(runs.iter_from(runs.seek(id(2000))).eq(model.range(id(2000)..)));
+            prop_assert!(runs.iter_from(id(2000)).eq(model.range(id(2000)..)));
             snapshots.iter().for_each(|(runs, model)| check(runs, model));
         }
     }
@@ -280,8 +285,9 @@ mod tests {
     fn many_in_order_fill_their_leaves_and_are_removed_from_the_front() {
         let mut runs = Runs::default();
         (0..100_000).for_each(|n| assert!(runs.insert(id(n)).is_none()));
-        assert_eq!(runs.chunks.len(), 100_000_usize.div_ceil(FANOUT * FANOUT));
-        (0..99_999).for_each(|n| assert_eq!(runs.remove(id(n)), Some(id(n))));
+        assert_eq!(runs.tree.leaves(), 100_000_usize.div_ceil(LEAF_ITEMS_MAX - 1));
+        (0..50_000).for_each(|n| assert_eq!(runs.remove(id(n)), Some(id(n))));
+        (50_000..99_999).for_each(|n| assert_eq!(runs.remove_first(), Some(id(n))));
         check(&runs, &BTreeSet::from([id(99_999)]));
         runs.remove(id(99_999));
         check(&runs, &BTreeSet::new());

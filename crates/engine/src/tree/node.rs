@@ -31,6 +31,16 @@ enum Node<L: Leaf> {
     Inner(Vec<Child<L>>),
 }
 
+impl<L: Leaf> Node<L> {
+    /// Takes a leaf that is about to change off the totals: as it is before it is copied, for a copy may have another
+    /// capacity.
+    fn uncount(&self, totals: &mut Totals) {
+        if let Node::Leaf(leaf) = self {
+            totals.subtract(leaf);
+        }
+    }
+}
+
 /// What is counted of all leaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
@@ -177,9 +187,9 @@ impl<L: Leaf> Child<L> {
         choose: &mut impl FnMut(&[Child<L>]) -> usize,
         act: impl FnOnce(&mut L, &mut Vec<L>) -> R,
     ) -> (R, Vec<Child<L>>) {
+        self.node.uncount(totals);
         match Arc::make_mut(&mut self.node) {
             Node::Leaf(leaf) => {
-                totals.subtract(leaf);
                 let mut more = Vec::new();
                 let result = act(leaf, &mut more);
                 self.len = leaf.len();
@@ -216,9 +226,9 @@ impl<L: Leaf> Child<L> {
     /// Removes the elements at the positions of `range`, which are some and not all.
     pub(super) fn remove(&mut self, range: Range<usize>, edges: Edges, totals: &mut Totals) {
         self.len -= range.len();
+        self.node.uncount(totals);
         let children = match Arc::make_mut(&mut self.node) {
             Node::Leaf(leaf) => {
-                totals.subtract(leaf);
                 leaf.remove(range);
                 return totals.add(leaf);
             }
@@ -323,10 +333,10 @@ fn merge_small<L: Leaf>(children: &mut Vec<Child<L>>, i: usize, edges: Edges, to
     let left = if i + 1 < n { i } else { i - 1 };
     let Child { len, bound, node } = children.remove(left + 1);
     let child = &mut children[left];
+    child.node.uncount(totals);
+    node.uncount(totals);
     let tail = match (Arc::make_mut(&mut child.node), Arc::unwrap_or_clone(node)) {
         (Node::Leaf(leaf), Node::Leaf(next)) => {
-            totals.subtract(leaf);
-            totals.subtract(&next);
             leaf.absorb(next);
             let mut more = Vec::new();
             split_full(leaf, &mut more);
