@@ -73,7 +73,7 @@ impl Conditions {
 fn geoadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (conditions, words) = Conditions::parse(ctx.args.from(2));
     let places = ctx.args.from(2 + words);
-    if places.len() % 3 != 0 || (conditions.only_new && conditions.only_old) {
+    if !places.len().is_multiple_of(3) || (conditions.only_new && conditions.only_old) {
         return Err(Error::Syntax);
     }
     let places = (0..places.len()).step_by(3).map(|i| Ok((point(places, i)?.score(), places.at(i + 2))));
