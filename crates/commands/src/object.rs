@@ -162,7 +162,7 @@ fn int_or_null(ctx: &mut Ctx<'_, '_>, told: Option<i64>) {
 
 #[cfg(test)]
 mod tests {
-    use engine::AccessPolicy;
+    use engine::{AccessPolicy, Limits};
 
     use super::{NO_FREQUENCY, NO_IDLE_TIME};
     use crate::testing::Client;
@@ -201,5 +201,57 @@ mod tests {
             "{help}"
         );
         assert!(help.contains(") ENCODING <key>\n") && help.ends_with(")     Prints this help."), "{help}");
+    }
+
+    #[test]
+    fn each_kind_has_its_encodings_and_directives_move_them() {
+        let mut client = Client::new();
+        for (line, small, large) in [
+            ("RPUSH a x y", "listpack", "quicklist"),
+            ("SADD a 1 2", "intset", "hashtable"),
+            ("SADD a x y", "listpack", "hashtable"),
+            ("HSET a f v g w", "listpack", "hashtable"),
+            ("ZADD a 1 x 2 y", "listpack", "skiplist"),
+            ("XADD a 1-1 f v", "stream", "stream"),
+            ("PFADD a x", "raw", "raw"),
+        ] {
+            for (limits, encoding) in [(Limits::DEFAULT, small), (NONE_SMALL, large)] {
+                client.turn.limits = limits;
+                client.send("DEL a b");
+                client.send(line);
+                let encoding = format!("\"{encoding}\"");
+                client.check(&[("OBJECT ENCODING a", &encoding), ("COPY a b", "(integer) 1")]);
+                client.check(&[("OBJECT ENCODING b", &encoding), ("OBJECT REFCOUNT b", "(integer) 1")]);
+                assert_eq!(client.text("TYPE a"), client.text("TYPE b"));
+                assert!(client.value("MEMORY USAGE a SAMPLES 5").as_int().unwrap() > 10, "{line}");
+            }
+        }
+    }
+
+    /// Limits that one element keeps, and two do not.
+    const NONE_SMALL: Limits = Limits {
+        hash_max_listpack_entries: 1,
+        list_max_listpack_size: 1,
+        set_max_intset_entries: 1,
+        set_max_listpack_entries: 1,
+        zset_max_listpack_entries: 1,
+        ..Limits::DEFAULT
+    };
+
+    #[test]
+    fn large_values_are_freed_elsewhere() {
+        let mut client = Client::new();
+        for line in ["UNLINK a", "SET a 1"] {
+            for i in 0..100 {
+                let members: Vec<String> = (0..100).map(|n| format!("member:{i}:{n}")).collect();
+                client.send(&format!("SADD a {}", members.join(" ")));
+            }
+            client.turn.garbage.clear();
+            client.send(line);
+            assert_eq!(client.turn.garbage.len(), 1, "{line}");
+            client.send("DEL a");
+        }
+        client.check(&[("SADD a x", "(integer) 1"), ("UNLINK a", "(integer) 1")]);
+        assert_eq!(client.turn.garbage.len(), 1, "a small one is freed at once");
     }
 }
