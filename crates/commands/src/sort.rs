@@ -110,9 +110,11 @@ impl<'a> Sorting<'a> {
                     i += 1;
                 }
                 (Some(pattern), _) if is("by") => {
-                    // Without a place for the element there is nothing to sort by.
-                    let pattern = Pattern::parse(pattern);
-                    sorting.by = Some(if pattern == Pattern::Element { Pattern::Nothing } else { pattern });
+                    // Without a place for the element there is nothing to sort by, whatever comes after.
+                    sorting.by = Some(match (sorting.by, Pattern::parse(pattern)) {
+                        (Some(Pattern::Nothing), _) | (_, Pattern::Element) => Pattern::Nothing,
+                        (_, pattern) => pattern,
+                    });
                     i += 1;
                 }
                 (Some(pattern), _) if is("get") => {
@@ -288,7 +290,11 @@ fn weighed<'v>(
 fn number(text: &[u8]) -> Option<f64> {
     let text = text.split(|&b| b == 0).next().unwrap_or_default();
     let spaces = text.iter().take_while(|b| b.is_ascii_whitespace() || **b == 0x0b).count();
-    if text.is_empty() { Some(0.0) } else { float(&text[spaces..]).ok() }
+    match text.is_empty() {
+        true => Some(0.0),
+        // SORT takes what `strtod` calls out of range as an error, also a double that is merely not precise.
+        false => float(&text[spaces..]).ok().filter(|d| !d.is_subnormal()),
+    }
 }
 
 fn compare(a: &Item<'_>, b: &Item<'_>) -> Ordering {

@@ -16,6 +16,8 @@ use crate::request::Request;
 pub struct Rules {
     /// All scores are equal: only then ranges of names have a meaning.
     pub(crate) flat_scores: bool,
+    /// No argument is a number out of a double's range: after one, Redis's SORT refuses every number.
+    pub(crate) doubles_in_range: bool,
     /// Keys beside those that every world has.
     pub(crate) more_keys: &'static [&'static str],
     /// Requests may have hundreds of elements.
@@ -46,7 +48,7 @@ const BLANK: World = World {
     others: &[],
     left_out: &[],
     without: &[],
-    rules: Rules { flat_scores: false, more_keys: &[], many: true },
+    rules: Rules { flat_scores: false, doubles_in_range: false, more_keys: &[], many: true },
     scan: None,
 };
 
@@ -137,6 +139,7 @@ pub static WORLDS: [World; 9] = [
         // What it stores would differ where what is looked up is alike; SORT_RO has it.
         without: &[("sort", "ALPHA")],
         rules: Rules {
+            doubles_in_range: true,
             more_keys: &[
                 "w_0", "w_1", "w_2", "w_3", "w_a", "w_b", "w_one", "w_", "h_1", "h_2", "h_a", "h_one",
             ],

@@ -73,6 +73,7 @@ fn what_is_looked_up_decides_and_is_given() {
             ("SORT l BY h_*->f ALPHA DESC", "3 1 2"),
             ("SORT l BY w_* GET n_* GET # GET nothing GET h_*->f", "z 3 - b - 2 - - x 1 - a"),
             ("SORT l BY none_*", "1 2 3"),
+            ("SORT l BY none BY w_*", "1 2 3"),
             ("SORT l GET h_* LIMIT 0 1", "-"),
             ("SORT l GET w_*->f LIMIT 0 1", "-"),
         ],
@@ -129,9 +130,15 @@ fn keys_are_found_where_they_are() {
 
 #[test]
 fn numbers_are_read_as_c_reads_them() {
-    for (text, n) in
-        [("", Some(0.0)), (" \t1", Some(1.0)), ("1\0x", Some(1.0)), (" ", None), ("1 ", None), ("nan", None)]
-    {
+    for (text, n) in [
+        ("", Some(0.0)),
+        (" \t1", Some(1.0)),
+        ("1\0x", Some(1.0)),
+        (" ", None),
+        ("1 ", None),
+        ("nan", None),
+        ("1e-320", None),
+    ] {
         assert_eq!(number(text.as_bytes()), n, "{text:?}");
     }
 }

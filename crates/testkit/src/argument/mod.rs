@@ -13,6 +13,18 @@ type Argument = BoxedStrategy<Vec<u8>>;
 
 /// An argument called `name` of the command called `command`, by the rules of a world.
 pub(crate) fn named(name: &str, command: &str, rules: Rules) -> Argument {
+    let argument = any_named(name, command, rules);
+    if !rules.doubles_in_range {
+        return argument;
+    }
+    let within = |text: Vec<u8>| if OUT_OF_RANGE.contains(&text.as_slice()) { b"0".to_vec() } else { text };
+    argument.prop_map(within).boxed()
+}
+
+/// Those of [`floats`] that are out of a double's range.
+const OUT_OF_RANGE: [&[u8]; 3] = [b"1e400", b"-1e4000", b"1e-320"];
+
+fn any_named(name: &str, command: &str, rules: Rules) -> Argument {
     if let Some(special) = collections::named(name, command, rules) {
         return special;
     }
