@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Db, Deadline, Due, EventClass, Held, Options, Rng, Store, Turn};
+use engine::{Batch, Db, Deadline, Due, EventClass, Held, Options, Record, Rng, Step, Store, Turn, View};
 
 type Fields = BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>;
 
@@ -294,4 +294,37 @@ fn a_deadline_of_the_key_and_one_of_a_field_go_each_in_its_time() {
     turn.now_ms = 3000;
     while store.expire_due(0, &mut turn, 100) == Due::More {}
     assert_eq!((store.len(0), store.volatile_len(0), turn.expired), (0, 0, 1));
+}
+
+#[test]
+fn a_snapshot_has_the_fields_of_its_moment_whatever_expires_meanwhile() {
+    for fields in [50, 3000] {
+        let (store, mut turn) = timed_hash(fields, |n| (n % 3 > 0).then_some(2000 + n % 5));
+        let mut cut = store.cut(&mut Held::everything(&store)).unwrap();
+        for now_ms in [2001, 2003] {
+            turn.now_ms = now_ms;
+            while store.expire_due(0, &mut turn, 100) == Due::More {}
+        }
+        let left = fields_left(&store, &mut turn);
+        let (mut batch, mut snapshot) = (Batch::new(), Vec::new());
+        loop {
+            let step = cut.step(&mut batch);
+            for record in batch.records() {
+                let Record::Entry { head, value: View::Hash(hash) } = record else { panic!("{record:?}") };
+                assert_eq!((head.key, head.deadline_ms), (b"h".as_slice(), None));
+                snapshot.extend(hash.iter().map(|field| field.deadline_ms));
+            }
+            if step == Step::Done {
+                break;
+            }
+        }
+        drop(cut);
+        let mut expected: Vec<Option<i64>> =
+            (0..fields).map(|n| (n % 3 > 0).then_some(2000 + n % 5)).collect();
+        assert_eq!(left, Some(expected.iter().filter(|at| at.is_none_or(|at| at > 2003)).count()));
+        snapshot.sort();
+        expected.sort();
+        assert_eq!(snapshot, expected);
+        assert_eq!(fields_left(&store, &mut turn), left);
+    }
 }
