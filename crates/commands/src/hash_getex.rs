@@ -221,7 +221,9 @@ fn hsetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
             hash.expect_deadlines();
         }
         if holds && removes {
-            pairs.clone().for_each(|(name, _)| drop(hash.remove(name)));
+            for (name, _) in pairs.clone() {
+                hash.remove(name);
+            }
         } else if holds {
             hash.set_all(pairs.clone(), deadline.unwrap_or(Deadline::Never));
         }
