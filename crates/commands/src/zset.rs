@@ -165,13 +165,13 @@ fn zadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     let Conditions { nx, xx, gt, lt, incr } = conditions;
     let words = ctx.args.len() - first;
-    if words == 0 || words % 2 == 1 {
+    if words == 0 || !words.is_multiple_of(2) {
         return Err(Error::Syntax);
     }
     if nx && xx {
         return Err(Error::Text("ERR XX and NX options at the same time are not compatible"));
     }
-    if gt && nx || lt && nx || gt && lt {
+    if [nx, gt, lt].iter().filter(|&&given| given).count() > 1 {
         return Err(Error::Text("ERR GT, LT, and/or NX options at the same time are not compatible"));
     }
     if incr && words > 2 {

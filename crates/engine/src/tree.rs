@@ -87,12 +87,6 @@ impl<L: Leaf> Tree<L> {
         self.root.as_ref().map_or(0, |root| root.len)
     }
 
-    /// Whether there are none.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.root.is_none()
-    }
-
     /// Bytes of memory it takes, about: those of its leaves, and what inner nodes of common fill take for them.
     pub(crate) fn bytes(&self) -> usize {
         self.totals.bytes + self.totals.leaves * node::bytes_a_leaf::<L>()
@@ -152,11 +146,6 @@ impl<L: Leaf> Tree<L> {
         Some(Walk::new(root, |children| node::by_bound(children, &mut not_after)))
     }
 
-    /// The leaves from the first on.
-    pub(crate) fn walk(&self) -> Option<Walk<'_, L>> {
-        self.root.as_ref().map(|root| Walk::new(root, |_| 0))
-    }
-
     /// Runs `change` on the leaf with the element at `position`, whose index in it is given; the leaf is split, merged
     /// or removed after it, as its size asks for. Nothing when there is no such element.
     pub(crate) fn change_at<R>(
@@ -202,11 +191,6 @@ impl<L: Leaf> Tree<L> {
     /// Adds a leaf behind the others. It must be neither empty nor full.
     pub(crate) fn push_back(&mut self, leaf: L) {
         self.insert(self.len(), leaf);
-    }
-
-    /// Adds a leaf before the others. It must be neither empty nor full.
-    pub(crate) fn push_front(&mut self, leaf: L) {
-        self.insert(0, leaf);
     }
 
     /// Adds a leaf so that its first element is at `position` then; a leaf that has elements on both sides of that is

@@ -5,18 +5,20 @@ use smallvec::SmallVec;
 use super::Leaf;
 use super::node::Child;
 
+/// The way from the root down: the children of each node, and which of them it takes.
+type Path<'t, L> = SmallVec<[(&'t [Child<L>], usize); 6]>;
+
 /// A place among the leaves, from which both neighbours are reached in O(1) amortized.
 #[derive(Clone, Debug)]
 pub(crate) struct Walk<'t, L: Leaf> {
-    /// From the root down: the children of a node, and which of them the path takes.
-    path: SmallVec<[(&'t [Child<L>], usize); 6]>,
+    path: Path<'t, L>,
     leaf: &'t L,
 }
 
 impl<'t, L: Leaf> Walk<'t, L> {
     /// At the leaf that `choose` leads to.
     pub(super) fn new(root: &'t Child<L>, choose: impl FnMut(&[Child<L>]) -> usize) -> Walk<'t, L> {
-        let mut path = SmallVec::new();
+        let mut path = Path::new();
         let leaf = down(&mut path, root, choose);
         Walk { path, leaf }
     }
@@ -52,7 +54,7 @@ impl<'t, L: Leaf> Walk<'t, L> {
 
 /// Adds the way from `child` down to `path`; the leaf at its end.
 fn down<'t, L: Leaf>(
-    path: &mut SmallVec<[(&'t [Child<L>], usize); 6]>,
+    path: &mut Path<'t, L>,
     mut child: &'t Child<L>,
     mut choose: impl FnMut(&[Child<L>]) -> usize,
 ) -> &'t L {
