@@ -45,7 +45,7 @@ fn hset(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// Sets the fields of HSET and HMSET; how many are new.
 fn set_pairs(ctx: &mut Ctx<'_, '_>) -> Result<usize, Error> {
     let args = ctx.args;
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(Error::Arity(ctx.command.name.to_owned()));
     }
     let key = ctx.key(1);

@@ -493,7 +493,7 @@ impl<'a, 's> Db<'a, 's> {
                     let key = store.key(&key);
                     if let Some(at) = table.find(key) {
                         let entry = table.remove(key.hash, at, Fate::Goes);
-                        Expiry::new(turn, db).key(entry);
+                        Expiry::new(turn, db).entry(entry);
                     }
                     store.note(stripe, db, Some(table));
                     // Others may take the stripe next.

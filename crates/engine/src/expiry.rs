@@ -21,6 +21,16 @@ impl<'t> Expiry<'t> {
         self.turn.now_ms
     }
 
+    /// Notes that `entry`, which is not live any more, expired, be it as a key or field by field, and frees it.
+    pub(crate) fn entry(&mut self, entry: EntryBox) {
+        let now_ms = self.turn.now_ms;
+        if entry.view().deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
+            self.key(entry);
+        } else {
+            self.all_fields(entry);
+        }
+    }
+
     /// Notes that `entry` expired, and frees it.
     pub(crate) fn key(&mut self, entry: EntryBox) {
         let view = entry.view();

@@ -252,6 +252,18 @@ fn a_hash_whose_fields_are_all_due_is_not_there() {
 }
 
 #[test]
+fn a_scan_tells_of_expired_fields_what_a_look_up_tells() {
+    let (store, mut turn) = timed_hash(30, |_| Some(2000));
+    turn.now_ms = 2000;
+    let mut held = Held::everything(&store);
+    let mut seen = 0;
+    assert_eq!(Db::new(&mut held, &mut turn, 0).scan(0, 100, |_| seen += 1).cursor, 0);
+    assert_eq!((seen, store.len(0), turn.expired, turn.expired_fields), (0, 0, 0, 30));
+    let events: Vec<&str> = turn.events.iter().map(|event| event.name).collect();
+    assert_eq!(events, ["hexpired", "del"]);
+}
+
+#[test]
 fn a_worker_removes_what_is_due_in_steps_of_its_budget() {
     for fields in [100, 50_000] {
         // The last bound is only an upper one: the field it came from is gone.
