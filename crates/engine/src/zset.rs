@@ -8,6 +8,7 @@ mod index;
 mod leaf;
 mod members;
 mod packed;
+mod scores;
 #[cfg(test)]
 mod tests;
 

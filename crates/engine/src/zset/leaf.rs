@@ -1,8 +1,8 @@
 //! A leaf of a large sorted set: some hundred members in order, packed.
 //!
-//! A record is the score, as a packed number, and the member: its length in one byte, or `0xfe` and two bytes, and its
-//! bytes; or `0xff` alone, for a long member that stands apart. Records lie in the order they came; their offsets are in
-//! the order of the members. So adding one moves two bytes a member, and looking one up is a binary search.
+//! A record is a member: its length in one byte, or `0xfe` and two bytes, and its bytes; or `0xff` alone, for a long
+//! member that stands apart. Records lie in the order they came; their offsets, and the scores, are in the order of the
+//! members. So adding one moves a few bytes a member, and looking one up is a binary search among the scores.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -11,12 +11,12 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::order;
+use super::scores::Scores;
 use crate::memory::size_class;
-use crate::packed;
 use crate::tree;
 
 /// Bytes of records from which on a leaf is split.
-const RECORD_BYTES_MAX: usize = 3 << 10;
+const RECORD_BYTES_MAX: usize = 5 << 9;
 /// Bytes of a member from which on it stands apart, so that nobody has to copy it.
 const APART_BYTES_MIN: usize = 512;
 
@@ -47,6 +47,7 @@ impl Bound {
 /// Members with their scores, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leaf {
+    scores: Scores,
     records: Vec<u8>,
     /// Where the records begin, in the order of the members.
     offsets: Vec<u16>,
@@ -63,16 +64,8 @@ impl Leaf {
         self.records.len() + APART_BYTES_MIN > RECORD_BYTES_MAX
     }
 
-    /// The score of the record at `offset`, and where the member's length is.
-    #[inline]
-    fn score_and_tag(&self, offset: u16) -> (f64, usize) {
-        let at = usize::from(offset);
-        let size = packed::size_of_element(&self.records[at..]);
-        (packed::read(&self.records[at..]).number().unwrap_or(0.0), at + size)
-    }
-
     fn is_apart(&self, offset: u16) -> bool {
-        self.records[self.score_and_tag(offset).1] == APART
+        self.records[usize::from(offset)] == APART
     }
 
     /// How many of the members before index `i` stand apart.
@@ -86,27 +79,30 @@ impl Leaf {
     /// The member at index `i`, with its score.
     #[inline]
     pub(super) fn get(&self, i: usize) -> (f64, &[u8]) {
-        let (score, at) = self.score_and_tag(self.offsets[i]);
-        let member = match self.records[at] {
+        (self.scores.get(i), self.member(i))
+    }
+
+    #[inline]
+    fn member(&self, i: usize) -> &[u8] {
+        let at = usize::from(self.offsets[i]);
+        match self.records[at] {
             APART => &self.apart[self.apart_before(i)],
             LEN16 => {
                 let len = u16::from_le_bytes([self.records[at + 1], self.records[at + 2]]);
                 &self.records[at + 3..at + 3 + usize::from(len)]
             }
             len => &self.records[at + 1..at + 1 + usize::from(len)],
-        };
-        (score, member)
+        }
     }
 
     /// Bytes of the record at `offset`.
     fn record_bytes(&self, offset: u16) -> usize {
-        let (_, at) = self.score_and_tag(offset);
-        let size = match self.records[at] {
+        let at = usize::from(offset);
+        match self.records[at] {
             APART => 1,
             LEN16 => 3 + usize::from(u16::from_le_bytes([self.records[at + 1], self.records[at + 2]])),
             len => 1 + usize::from(len),
-        };
-        at + size - usize::from(offset)
+        }
     }
 
     /// How many members, from the first on, `before` holds for.
@@ -125,16 +121,31 @@ impl Leaf {
         low
     }
 
+    /// The index of this member with this score; where it would come, when it is not there.
+    #[inline]
+    fn search(&self, (score, member): (f64, &[u8])) -> Result<usize, usize> {
+        let equal = self.scores.equal(score);
+        let (mut low, mut high) = (equal.start, equal.end);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.member(middle).cmp(member) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Ok(middle),
+                Ordering::Greater => high = middle,
+            }
+        }
+        Err(low)
+    }
+
     /// The index of this member with this score.
     #[inline]
     pub(super) fn find(&self, sought: (f64, &[u8])) -> Option<usize> {
-        let i = self.partition(|score, member| order((score, member), sought).is_lt());
-        (i < self.offsets.len() && order(self.get(i), sought).is_eq()).then_some(i)
+        self.search(sought).ok()
     }
 
-    /// Adds a member in its place.
+    /// Adds a member, which must be new, in its place.
     pub(super) fn add(&mut self, score: f64, member: &[u8]) {
-        let i = self.partition(|s, m| order((s, m), (score, member)).is_lt());
+        let (Ok(i) | Err(i)) = self.search((score, member));
         self.insert(i, score, member);
     }
 
@@ -147,9 +158,9 @@ impl Leaf {
         // A full leaf is split after each change, so offsets stay far below 64 KiB.
         let offset = u16::try_from(self.records.len()).expect("a leaf's records are few");
         let inline = if member.len() < APART_BYTES_MIN { member.len() } else { 0 };
-        make_room(&mut self.records, 12 + inline);
+        make_room(&mut self.records, 3 + inline);
         make_room(&mut self.offsets, 1);
-        packed::push_number(&mut self.records, score);
+        self.scores.insert(i, score);
         if member.len() >= APART_BYTES_MIN {
             self.records.push(APART);
             self.apart.insert(self.apart_before(i), Arc::from(member));
@@ -177,6 +188,7 @@ impl Leaf {
         }
         let size = self.record_bytes(offset);
         self.offsets.remove(i);
+        self.scores.remove(i);
         self.records.drain(usize::from(offset)..usize::from(offset) + size);
         for other in &mut self.offsets {
             if *other > offset {
@@ -187,6 +199,7 @@ impl Leaf {
         if self.records.capacity() > 2 * self.records.len() + 64 {
             self.records.shrink_to(size_class(self.records.len()));
             self.offsets.shrink_to(size_class(self.offsets.len() * 2) / 2);
+            self.scores = self.scores.part(0..self.offsets.len());
         }
     }
 
@@ -196,6 +209,7 @@ impl Leaf {
         let bytes: usize = offsets.iter().map(|&offset| self.record_bytes(offset)).sum();
         let apart = self.apart[self.apart_before(range.start)..self.apart_before(range.end)].to_vec();
         let mut part = Leaf {
+            scores: self.scores.part(range.clone()),
             records: Vec::with_capacity(size_class(bytes)),
             offsets: Vec::with_capacity(size_class(offsets.len() * 2) / 2),
             apart_bytes: apart.iter().map(|member| apart_bytes(member)).sum(),
@@ -206,7 +220,7 @@ impl Leaf {
         part
     }
 
-    /// Adds the records of `other` at `offsets`, without the members that stand apart.
+    /// Adds the records of `other` at `offsets`, without their scores and the members that stand apart.
     fn append(&mut self, other: &Leaf, offsets: &[u16]) {
         for &offset in offsets {
             let at = u16::try_from(self.records.len()).expect("a leaf's records are few");
@@ -240,7 +254,7 @@ impl tree::Leaf for Leaf {
 
     #[inline]
     fn bytes(&self) -> usize {
-        self.records.capacity() + self.offsets.capacity() * 2 + self.apart_bytes
+        self.records.capacity() + self.offsets.capacity() * 2 + self.scores.bytes() + self.apart_bytes
     }
 
     fn bound(&self) -> Bound {
@@ -276,6 +290,7 @@ impl tree::Leaf for Leaf {
 
     fn absorb(&mut self, next: Leaf) {
         self.append(&next, &next.offsets);
+        self.scores.append(&next.scores, next.offsets.len());
         self.apart.extend(next.apart);
         self.apart_bytes += next.apart_bytes;
         self.added = (self.offsets.len() / 2) as u16;
