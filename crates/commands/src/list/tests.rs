@@ -1,3 +1,5 @@
+//! The commands on one list: replies, errors, events and effects.
+
 use crate::testing::Client;
 
 const WRONG: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";

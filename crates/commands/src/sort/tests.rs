@@ -1,3 +1,5 @@
+//! SORT and SORT_RO: orders, look-ups, what is stored and what is refused.
+
 use super::number;
 use crate::testing::Client;
 

@@ -1,3 +1,5 @@
+//! Lists beside a queue of the same changes, and where their names and nodes change.
+
 use std::collections::VecDeque;
 
 use super::*;
