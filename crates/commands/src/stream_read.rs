@@ -60,14 +60,16 @@ static XREADGROUP: Command = Command {
     ..XREAD
 };
 
+/// Keys, each with the argument that says from where.
+type Streams<'a> = SmallVec<[(Key<'a>, &'a [u8]); 4]>;
+
 /// What XREAD or XREADGROUP is asked for.
 struct Request<'a> {
     group: Option<Reader<'a>>,
     /// Entries of each stream at most.
     count: usize,
     no_ack: bool,
-    /// Each stream's key, and the argument that says from where.
-    streams: SmallVec<[(Key<'a>, &'a [u8]); 4]>,
+    streams: Streams<'a>,
 }
 
 /// A consumer of a group.
@@ -140,9 +142,9 @@ fn keys_begin(args: Args<'_>) -> Option<usize> {
 }
 
 /// The keys from argument `begin` on, each with its id.
-fn pairs<'a>(ctx: &Ctx<'a, '_>, begin: usize) -> Result<SmallVec<[(Key<'a>, &'a [u8]); 4]>, Error> {
+fn pairs<'a>(ctx: &Ctx<'a, '_>, begin: usize) -> Result<Streams<'a>, Error> {
     let rest = ctx.args.len() - begin;
-    if rest % 2 != 0 {
+    if !rest.is_multiple_of(2) {
         let name = ctx.command.name;
         let symbol = if name == "xread" { '$' } else { '>' };
         return Err(Error::Message(format!(

@@ -312,10 +312,11 @@ impl Stream {
         let before = group.pending(id).copied();
         match before {
             None if !claim.force => return Claimed::No,
-            Some(pending) if claim.idle_min_ms > 0 => {
-                if now_ms.saturating_sub(pending.delivered_ms) < claim.idle_min_ms {
-                    return Claimed::No;
-                }
+            Some(pending)
+                if claim.idle_min_ms > 0
+                    && now_ms.saturating_sub(pending.delivered_ms) < claim.idle_min_ms =>
+            {
+                return Claimed::No;
             }
             _ => {}
         }

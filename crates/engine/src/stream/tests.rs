@@ -107,7 +107,7 @@ fn apply(stream: &mut Stream, model: &mut Model, op: &Op, limits: &Limits) {
         }
         Op::Range(a, b) => {
             let (start, end) = (near(model, *a), near(model, *b));
-            let expected = || model.iter().map(|(id, _)| *id).filter(|id| (start..=end).contains(id));
+            let expected = || model.keys().copied().filter(|id| (start..=end).contains(id));
             assert!(stream.range(start, end).map(|entry| entry.id).eq(expected()));
             assert!(stream.range_back(start, end).map(|entry| entry.id).eq(expected().rev()));
             assert_eq!(
