@@ -10,7 +10,7 @@ use crate::geo_area::{Area, Shape};
 use crate::geohash::Point;
 use crate::keys::{FindKeys, KeySpec, Search};
 use crate::number::{float, int};
-use crate::table::{Command, Outcome, flags};
+use crate::table::{Command, Locks, Outcome, flags};
 use crate::zset::{LONG, copy_and_release, store, zset_of};
 
 /// This family.
@@ -26,7 +26,18 @@ const SEARCH: Command = Command {
 };
 
 /// What the older ones have in common that can store what they find.
-const RADIUS: Command = Command { flags: flags::WRITE | flags::DENYOOM | flags::MOVABLEKEYS, ..SEARCH };
+const RADIUS: Command = Command {
+    flags: flags::WRITE | flags::DENYOOM | flags::MOVABLEKEYS,
+    locks_of: Some(locks_of_stores),
+    ..SEARCH
+};
+
+/// A request that names several keys to store to is allowed, and stores to the last; the specifications find the first.
+fn locks_of_stores(args: Args<'_>) -> Locks {
+    let is_store =
+        |word: &&[u8]| word.eq_ignore_ascii_case(b"STORE") || word.eq_ignore_ascii_case(b"STOREDIST");
+    if args.iter().filter(is_store).count() > 1 { Locks::Everything } else { Locks::Keys }
+}
 
 /// Where the key is that an older command stores to: after `word`, looked for from argument `from` on.
 const fn stored(word: &'static str, from: isize) -> KeySpec {
@@ -527,6 +538,11 @@ mod tests {
             ("ZSCORE b Catania", "\"56.4412578701582\""),
             ("GEOSEARCHSTORE b a FROMMEMBER Palermo BYRADIUS 1 m", "(integer) 1"),
             ("ZRANGE b 0 -1 WITHSCORES", "1) \"Palermo\"\n2) \"3479099956230698\""),
+        ]);
+        client.check(&[
+            ("GEORADIUS a 15 37 200 km STORE c STORE d STOREDIST e STORE f", "(integer) 2"),
+            ("EXISTS c d e", "(integer) 0"),
+            ("ZSCORE f Palermo", "\"3479099956230698\""),
         ]);
         let noted = client.changes("GEOSEARCHSTORE b a FROMLONLAT 0 0 BYRADIUS 1 m");
         assert_eq!((noted.0, noted.1), (1, vec!["del b".to_owned()]));

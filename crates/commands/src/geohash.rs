@@ -53,9 +53,14 @@ impl Point {
     }
 }
 
-/// What C makes of `score` when it becomes an unsigned integer.
+/// What Redis makes of `score` as an unsigned integer, on x86-64: a negative one wraps around, one past the end is 0.
 fn bits_of_score(score: f64) -> u64 {
-    if score < 0.0 { score as i64 as u64 } else { score as u64 }
+    const END: f64 = 18_446_744_073_709_551_616.0;
+    match score {
+        ..0.0 => score as i64 as u64,
+        END.. => 0,
+        _ => score as u64,
+    }
 }
 
 /// A cell of the world: of 2^`step` times 2^`step`.
@@ -180,6 +185,12 @@ mod tests {
         let (here, east) =
             (Geohash::of(PALERMO, 10).bounds(), Geohash::of(PALERMO, 10).neighbor(1, 0).bounds());
         assert_eq!((here.east, here.south, here.north), (east.west, east.south, east.north));
+    }
+
+    #[test]
+    fn scores_that_are_no_geohashes_are_places_too() {
+        assert_eq!([-1.0, f64::NEG_INFINITY].map(bits_of_score), [u64::MAX, 1 << 63]);
+        assert_eq!([0.5, 2e19, f64::INFINITY].map(bits_of_score), [0, 0, 0]);
     }
 
     #[test]
