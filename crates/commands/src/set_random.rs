@@ -75,10 +75,11 @@ fn owned(member: Element<'_>) -> Vec<u8> {
 
 /// Removes all `len` members, and the key with them.
 fn pop_all(ctx: &mut Ctx<'_, '_>, key: Key<'_>, len: usize) {
-    let value = ctx.db.take(key);
-    let set = set_of(&value);
-    ctx.reply.set(set.map_or(0, Set::len));
-    set.into_iter().flat_map(Set::iter).for_each(|member| reply_element(ctx.reply, member));
+    if let Ok(Some(set)) = ctx.db.write_set(key) {
+        ctx.reply.set(set.len());
+        set.iter().for_each(|member| reply_element(ctx.reply, member));
+    }
+    ctx.db.delete(key, Free::Later);
     changed(ctx, "spop", key, len);
     gone(ctx, key, 0);
     let name: &[u8] = if free(ctx, Removal::Overwrite) == Free::Later { b"UNLINK" } else { b"DEL" };

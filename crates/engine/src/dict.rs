@@ -305,7 +305,7 @@ impl Dict {
                 // The first hash behind the bits of the last one visited.
                 let unit = u32::from(DEPTH_MAX) - depth;
                 let prefix = hash & !(u64::MAX >> depth);
-                return (prefix >> CURSOR_SHIFT) + (u64::from(segment.fragment(slot - 1)) + 1 << unit);
+                return (prefix >> CURSOR_SHIFT) + ((u64::from(segment.fragment(slot - 1)) + 1) << unit);
             }
             // The first hash behind the segment's prefix.
             let Some(next) = (hash | u64::MAX >> depth).checked_add(1) else { return 0 };

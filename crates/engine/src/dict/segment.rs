@@ -150,7 +150,7 @@ impl Segment {
     #[inline]
     pub(super) fn first_slot(&self, fragment: u16) -> usize {
         let n = self.len();
-        let mut i = usize::from(fragment) * n >> FRAGMENT_BITS;
+        let mut i = (usize::from(fragment) * n) >> FRAGMENT_BITS;
         while i > 0 && self.fragment(i - 1) >= fragment {
             i -= 1;
         }

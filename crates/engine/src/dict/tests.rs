@@ -160,7 +160,7 @@ proptest! {
             }
             for _ in 0..rng.below(400) {
                 let n = rng.below(6 * u64::from(start));
-                let stays = n % 5 == 0 && n < u64::from(start);
+                let stays = n.is_multiple_of(5) && n < u64::from(start);
                 match seed % 3 {
                     _ if stays => {}
                     0 => drop(dict.insert(&key(n), b"", None)),
