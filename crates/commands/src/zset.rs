@@ -139,6 +139,20 @@ struct Conditions {
 }
 
 impl Conditions {
+    /// Sets the condition of this name, if there is one.
+    fn set(&mut self, name: &[u8]) -> bool {
+        let flag = match name {
+            name if name.eq_ignore_ascii_case(b"nx") => &mut self.nx,
+            name if name.eq_ignore_ascii_case(b"xx") => &mut self.xx,
+            name if name.eq_ignore_ascii_case(b"gt") => &mut self.gt,
+            name if name.eq_ignore_ascii_case(b"lt") => &mut self.lt,
+            name if name.eq_ignore_ascii_case(b"incr") => &mut self.incr,
+            _ => return false,
+        };
+        *flag = true;
+        true
+    }
+
     /// The score for a member that has `old`; nothing: it stays as it is. It is NaN for infinities of both signs.
     fn decide(self, old: Option<f64>, given: f64) -> Option<f64> {
         let Some(old) = old else { return (!self.xx).then_some(given) };
@@ -151,16 +165,11 @@ impl Conditions {
 fn zadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (mut conditions, mut ch, mut first) = (Conditions::default(), false, 2);
     while let Some(word) = ctx.args.get(first) {
-        let flag = match word {
-            word if word.eq_ignore_ascii_case(b"nx") => &mut conditions.nx,
-            word if word.eq_ignore_ascii_case(b"xx") => &mut conditions.xx,
-            word if word.eq_ignore_ascii_case(b"ch") => &mut ch,
-            word if word.eq_ignore_ascii_case(b"incr") => &mut conditions.incr,
-            word if word.eq_ignore_ascii_case(b"gt") => &mut conditions.gt,
-            word if word.eq_ignore_ascii_case(b"lt") => &mut conditions.lt,
+        match word {
+            word if word.eq_ignore_ascii_case(b"ch") => ch = true,
+            word if conditions.set(word) => {}
             _ => break,
-        };
-        *flag = true;
+        }
         first += 1;
     }
     let Conditions { nx, xx, gt, lt, incr } = conditions;
@@ -250,6 +259,11 @@ static ZINCRBY: Command = Command {
 };
 
 fn zincrby(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let increment = ctx.args.at(2);
+    // Redis takes an option of ZADD in its place for one, and misses the number.
+    if increment.eq_ignore_ascii_case(b"ch") || Conditions::default().set(increment) {
+        return Err(Error::Syntax);
+    }
     add_to_one(ctx, Conditions { incr: true, ..Conditions::default() }, 2)
 }
 

@@ -30,6 +30,7 @@ fn conditions_decide_which_scores_are_given() {
         ("ZADD a 1 x y z", "ERR value is not a valid float"),
         ("ZADD a NX CH", "ERR syntax error"),
         ("ZINCRBY a x y", "ERR value is not a valid float"),
+        ("ZINCRBY a NX y", "ERR syntax error"),
     ]);
 }
 
