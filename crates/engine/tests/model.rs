@@ -94,26 +94,30 @@ fn step(db: &mut Db<'_, '_>, map: &mut BTreeMap<Vec<u8>, Expected>, name: &[u8],
                 db.put(key, taken, Free::Now);
             }
         }
-        8 => {
-            let before = match db.peek(key).map(|e| e.string()) {
-                None => Some(0),
-                Some(Ok(Str::Int(n))) => Some(n),
-                Some(_) => None,
-            };
-            let after = before.and_then(|n| n.checked_add(7));
-            assert_eq!(db.update_int(key, |n| n.checked_add(7)), after);
-            if let Some(after) = after {
-                let value = after.to_string().into_bytes();
-                let deadline_ms = map.get(name).and_then(|e| e.deadline_ms);
-                map.insert(name.to_vec(), Expected { value, deadline_ms });
-            }
-        }
+        8 => count_up(db, map, name),
         _ => {
             let found = db
                 .read(key)
                 .map(|e| Expected { value: bytes(e.string().unwrap()), deadline_ms: e.deadline_ms() });
             assert_eq!(found.as_ref(), map.get(name));
         }
+    }
+}
+
+/// Adds 7 to the integer called `name`.
+fn count_up(db: &mut Db<'_, '_>, map: &mut BTreeMap<Vec<u8>, Expected>, name: &[u8]) {
+    let key = db.key(name);
+    let before = match db.peek(key).map(|e| e.string()) {
+        None => Some(0),
+        Some(Ok(Str::Int(n))) => Some(n),
+        Some(_) => None,
+    };
+    let after = before.and_then(|n| n.checked_add(7));
+    assert_eq!(db.update_int(key, |n| n.checked_add(7)), after);
+    if let Some(after) = after {
+        let value = after.to_string().into_bytes();
+        let deadline_ms = map.get(name).and_then(|e| e.deadline_ms);
+        map.insert(name.to_vec(), Expected { value, deadline_ms });
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use commands::{Command, Ctx, Error, FindKeys, Locks, Pause, Row, Search, flags};
-use engine::{AccessPolicy, Db, Garbage, Held, Turn};
+use engine::{Db, Garbage, Held, Turn};
 use resp::{Args, ArgsBuf, Limits, Parser, Reply, Span};
 
 use crate::clock;
