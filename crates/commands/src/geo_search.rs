@@ -290,10 +290,6 @@ impl Wanted {
             self.count = positive.ok_or(Error::Text("ERR COUNT must be > 0"))?;
             Ok(2)
         } else if form.may_store() && (is("STORE", 1) || is("STOREDIST", 1)) {
-            // Of two the first is the one whose stripe is held; Redis takes the last.
-            if self.destination.is_some() {
-                return Err(Error::Syntax);
-            }
             self.destination = Some(i + 1);
             self.store_distances = is("STOREDIST", 1);
             Ok(2)
@@ -514,7 +510,6 @@ mod tests {
                 format!("GEOSEARCHSTORE b a {near} WITHDIST"),
                 "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
             ),
-            ("GEORADIUSBYMEMBER a Palermo 200 km STORE b STORE c".to_owned(), "ERR syntax error"),
             (
                 "GEORADIUS a 15 37 200 km STORE b WITHCOORD".to_owned(),
                 "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options",

@@ -87,21 +87,13 @@ impl Judge {
         }
     }
 
-    /// Whether later versions of Redis, or we, refuse with `error` what the server did: from here on, all may be
-    /// different.
+    /// Whether later versions of Redis refuse with `error` what the server did: from here on, all may be different.
     pub(crate) fn parts_at(self, request: &Request, error: &[u8]) -> bool {
         let smaller = b"ERR The ID specified in XSETID is smaller than current max_deleted_entry_id";
         match request.name().as_str() {
             "xsetid" => self.version < (7, 2) && error == smaller,
             "lrem" => self.version < (7, 2) && error.starts_with(OUT_OF_RANGE),
             "lset" => error == b"ERR index out of range" && self.wraps(request),
-            // Two places to store at are refused here.
-            "georadius" | "georadiusbymember" => {
-                let stores = |arg: &&Vec<u8>| {
-                    [&b"STORE"[..], b"STOREDIST"].iter().any(|w| arg.eq_ignore_ascii_case(w))
-                };
-                error == b"ERR syntax error" && request.0.iter().filter(stores).count() > 1
-            }
             _ => false,
         }
     }
