@@ -36,8 +36,8 @@ def test_everything_arrives(start, tmp_path, form):
 
 
 def test_redis_7_0_reads_version_10(start, launch, tmp_path):
-    source = start()
-    dataset.fill(source)
+    source, oracle = start(), launch("oracle")
+    dataset.fill(source, dataset.types_of(source) & dataset.types_of(oracle))
     folder = tmp_path / "old"
     folder.mkdir()
     tool("export", "-p", source.port, "--format", "rdb", "--rdb-version", 10, "--out", folder / "dump.rdb")
