@@ -23,13 +23,18 @@ enum Chance {
 }
 
 impl Asked {
-    /// What to ask after we replied `ours` to `request`.
-    pub(crate) fn after(request: &Request, ours: &Value) -> Asked {
+    /// What to ask the server that `judge` knows after we replied `ours` to `request`.
+    pub(crate) fn after(judge: Judge, request: &Request, ours: &Value) -> Asked {
         let (count, look, chance) = match request.name().as_str() {
             "spop" => ("SCARD", "SREM", Chance::Pops),
             "srandmember" => ("SCARD", "SMISMEMBER", Chance::Picks { beside: false }),
             "hrandfield" => ("HLEN", "HMGET", Chance::Picks { beside: request.0.len() == 4 }),
             "zrandmember" => ("ZCARD", "ZMSCORE", Chance::Picks { beside: request.0.len() == 4 }),
+            "xclaim" | "xautoclaim" if judge.makes_consumers_late() && ours.as_error().is_none() => {
+                let whose = request.0[1..].iter().take(3).map(Vec::as_slice);
+                let create = [b"XGROUP".as_slice(), b"CREATECONSUMER"].into_iter().chain(whose);
+                return Asked { requests: vec![Request::new(create), request.clone()], chance: None };
+            }
             _ => return Asked { requests: vec![request.clone()], chance: None },
         };
         let chosen = chosen(ours, chance);
@@ -45,7 +50,7 @@ impl Asked {
     /// Whether `theirs`, the replies to what was asked, allow `ours`.
     pub(crate) fn agree(&self, judge: Judge, request: &Request, ours: &Value, theirs: &[Value]) -> bool {
         match (self.chance, theirs) {
-            (None, [theirs]) => judge.agree(request, ours, theirs),
+            (None, [.., theirs]) => judge.agree(request, ours, theirs),
             (Some(chance), [Value::Int(len), looked]) => {
                 let chosen = chosen(ours, chance);
                 let wanted = request.0.get(2).and_then(|n| std::str::from_utf8(n).ok()?.parse::<i64>().ok());

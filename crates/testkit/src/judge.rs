@@ -104,6 +104,11 @@ impl Judge {
         self.version >= (7, 2) && index.is_some_and(|index| i32::try_from(index).is_err())
     }
 
+    /// Whether XCLAIM and XAUTOCLAIM make their consumer only once there is something for it: before Redis 7.2.
+    pub(crate) fn makes_consumers_late(self) -> bool {
+        self.version < (7, 2)
+    }
+
     /// Whether two errors are the same, as far as they must.
     fn same_error(self, request: &Request, ours: &[u8], theirs: &[u8]) -> bool {
         let begin = |a: &[u8], b: &[u8]| ours.starts_with(a) && theirs.starts_with(b);
@@ -114,9 +119,11 @@ impl Judge {
                 "xread" | "xreadgroup" => begin(b"ERR Unbalanced", b"ERR Unbalanced"),
                 _ => false,
             };
+        // It reads options as ZADD does, though its arity leaves no room for any.
+        let options = request.name() == "zincrby" && theirs == b"ERR syntax error";
         // Redis 7.0 looks at a cursor last.
         let cursor = ours == b"ERR invalid cursor" && request.name().ends_with("scan");
-        same_since || cursor || is_same_up_to_zero(request, ours, theirs)
+        same_since || options || cursor || is_same_up_to_zero(request, ours, theirs)
     }
 
     /// Whether `error` is about a cursor that no server gave: since Redis 7.4 others of them are read.
@@ -169,6 +176,11 @@ impl Judge {
             "smembers" | "sunion" | "sdiff" | "sinter" | "sscan" | "hkeys" | "hvals" => in_order(reply, 1),
             "hgetall" | "zscan" => in_order(reply, 2),
             "hscan" => in_order(reply, if has("NOVALUES") { 1 } else { 2 }),
+            // Of places equally far away any may be left out.
+            "georadius_ro" | "georadiusbymember_ro" | "geosearch" if has("COUNT") => match reply {
+                Value::Array(found) => Value::Int(found.len() as i64),
+                other => other,
+            },
             "georadius" | "georadius_ro" | "georadiusbymember" | "georadiusbymember_ro" | "geosearch"
                 if !has("ASC") && !has("DESC") =>
             {

@@ -70,7 +70,7 @@ fn play(
 ) -> Result<Played, String> {
     let replies = ours.call_all(requests);
     let asked: Vec<Asked> =
-        requests.iter().zip(&replies).map(|(request, ours)| Asked::after(request, ours)).collect();
+        requests.iter().zip(&replies).map(|(request, ours)| Asked::after(judge, request, ours)).collect();
     let sent: Vec<Request> = asked.iter().flat_map(|asked| asked.requests.iter().cloned()).collect();
     let theirs = oracle.call_all(&sent);
     let mut theirs = theirs.as_slice();

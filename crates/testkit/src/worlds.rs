@@ -119,9 +119,17 @@ pub static WORLDS: [World; 9] = [
     World {
         name: "geo",
         groups: &["geo"],
-        others: &[("geoadd", 60), ("zadd", 5), ("zrange", 10), ("zrem", 5), ("zscore", 5)],
-        // Which ones it gives is up to the server.
-        without: &[("", "ANY"), ("zrange", "BYLEX")],
+        others: &[("geoadd", 60), ("zrange", 10), ("zrem", 5), ("zscore", 5)],
+        // Its scores need not be places.
+        left_out: &["zadd"],
+        // Which ones they give, or store, of those equally far away is up to the server.
+        without: &[
+            ("", "ANY"),
+            ("geosearchstore", "COUNT"),
+            ("georadius", "COUNT"),
+            ("georadiusbymember", "COUNT"),
+            ("zrange", "BYLEX"),
+        ],
         ..BLANK
     },
     World {
