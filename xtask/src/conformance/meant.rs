@@ -65,6 +65,20 @@ const NO_TRACKING: Reason = always("keys are not tracked for clients' caches");
 const ALLOCATOR: Reason = always("about Redis's allocator; INFO memory tells what there is to tell");
 const REDIS_7_2: Reason =
     Reason { text: "Redis 7.2 has it as the table has", shown_by: |s| !s.is_redis_since((7, 2)) };
+const REDIS_7_4: Reason = Reason {
+    text: "deadlines of fields, of Redis 7.4 and Valkey 9",
+    shown_by: |s| !s.is_redis_since((7, 4)) && !s.is_valkey_since((9, 0)),
+};
+const REDIS_8: Reason = Reason {
+    text: "of Redis 8 and Valkey 9",
+    shown_by: |s| !s.is_redis_since((8, 0)) && !s.is_valkey_since((9, 0)),
+};
+const OVERWRITES: Reason = Reason {
+    text: "Redis 8 says as the table does that it does not read its destination",
+    shown_by: |s| !s.is_redis_since((8, 0)) && !s.is_valkey_since((9, 0)),
+};
+const VALKEY_TELLS: Reason =
+    Reason { text: "Valkey tells it in its own way", shown_by: |s| s.is_valkey_since((9, 0)) };
 const REDIS_8_4: Reason = Reason { text: "a command of Redis 8.4", shown_by: |s| !s.is_redis_since((8, 4)) };
 const BOTH: Reason = Reason {
     text: "a command of Redis 8.4 and Valkey 9.1",
@@ -112,6 +126,16 @@ pub(super) const MEANT: &[Meant] = &[
     Meant::new(&REDIS_7_2, "missing", "client|no-touch client|setinfo"),
     Meant::new(&REDIS_7_2, "arity", "command|getkeys command|getkeysandflags"),
     Meant::new(&REDIS_7_2, "tips", "client|setname config|resetstat config|rewrite msetnx randomkey scan"),
+    Meant::new(&REDIS_7_2, "arity", "zrank zrevrank"),
+    Meant::new(
+        &REDIS_7_4,
+        "missing",
+        "hexpire hexpireat hexpiretime hpersist hpexpire hpexpireat hpexpiretime hpttl httl",
+    ),
+    Meant::new(&REDIS_8, "missing", "hgetdel hgetex hsetex"),
+    Meant::new(&OVERWRITES, "key specifications", "sinterstore"),
+    Meant::new(&VALKEY_TELLS, "key specifications", "georadius georadiusbymember hsetex"),
+    Meant::new(&VALKEY_TELLS, "tips", "hpttl httl"),
     Meant::new(&REDIS_8_4, "missing", "delex digest"),
     Meant::new(&BOTH, "missing", "msetex"),
     Meant::new(&VALKEY_9, "missing", "delifeq"),
