@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::packed::{self, Encoded, HEADER_BYTES, PACKED_BYTES_MAX, PACKED_ELEMENTS_MAX, Packed, Sink};
 use crate::value::{Kind, Owned};
 
-/// The stages of a hash: the names that OBJECT ENCODING gives, see [`Tags::stage`].
+/// The stages of a hash: the names that OBJECT ENCODING gives, see `stage` in the entry's tags.
 const HASHTABLE: u8 = 1;
 const LISTPACKEX: u8 = 2;
 
