@@ -65,11 +65,14 @@ enum Freed {
 
 /// Bytes from which freeing is left to another thread: below, handing over costs more.
 const GARBAGE_BYTES_MIN: usize = 64 << 10;
+/// The same for large collections, which are made of many small allocations.
+const GARBAGE_NODES_BYTES_MIN: usize = 8 << 10;
 
 impl Garbage {
     /// Frees `entry`, now when that is quick, otherwise later.
     pub(crate) fn discard(turn: &mut Turn, entry: EntryBox) {
-        if entry.view().allocated_bytes() >= GARBAGE_BYTES_MIN {
+        let min = if entry.view().is_big() { GARBAGE_NODES_BYTES_MIN } else { GARBAGE_BYTES_MIN };
+        if entry.view().allocated_bytes() >= min {
             turn.garbage.push(Garbage { _freed: Freed::Entry(entry) });
         }
     }

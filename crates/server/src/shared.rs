@@ -351,6 +351,10 @@ impl Host for Shared {
     fn reset_stats(&self) {
         self.stats.reset();
         self.access_denials.store(0, Ordering::Relaxed);
+        // What waits to be freed still does.
+        let freed = self.garbage.1.load(Ordering::Relaxed);
+        self.garbage.0.fetch_sub(freed, Ordering::Relaxed);
+        self.garbage.1.fetch_sub(freed, Ordering::Relaxed);
     }
 
     fn debug_allowed(&self, session: &Session) -> bool {
@@ -510,5 +514,7 @@ mod tests {
         shared.garbage_sent();
         shared.garbage_freed();
         assert_eq!(shared.garbage(), (1, 1));
+        shared.reset_stats();
+        assert_eq!(shared.garbage(), (1, 0));
     }
 }

@@ -37,6 +37,11 @@ impl<'e> Entry<'e> {
         self.flags() & (DEADLINE | TIMED) != 0
     }
 
+    /// Whether it is a large collection.
+    pub(crate) fn is_big(self) -> bool {
+        self.form() == Form::Big
+    }
+
     /// The collection; the caller has checked the kind.
     #[inline]
     pub(crate) fn body(self) -> Body<'e> {

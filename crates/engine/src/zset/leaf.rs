@@ -19,6 +19,8 @@ use crate::tree;
 const RECORD_BYTES_MAX: usize = 5 << 9;
 /// Bytes of a member from which on it stands apart, so that nobody has to copy it.
 const APART_BYTES_MIN: usize = 512;
+/// Bytes of a record before its member, at most.
+const RECORD_HEAD_BYTES: usize = 3;
 
 const LEN16: u8 = 0xfe;
 const APART: u8 = 0xff;
@@ -61,7 +63,7 @@ pub(super) struct Leaf {
 impl Leaf {
     /// Whether another record should go into another leaf, for whoever fills leaves in order.
     pub(super) fn is_filled(&self) -> bool {
-        self.records.len() + APART_BYTES_MIN > RECORD_BYTES_MAX
+        self.records.len() + RECORD_HEAD_BYTES + APART_BYTES_MIN > RECORD_BYTES_MAX
     }
 
     fn is_apart(&self, offset: u16) -> bool {
@@ -158,7 +160,7 @@ impl Leaf {
         // A full leaf is split after each change, so offsets stay far below 64 KiB.
         let offset = u16::try_from(self.records.len()).expect("a leaf's records are few");
         let inline = if member.len() < APART_BYTES_MIN { member.len() } else { 0 };
-        make_room(&mut self.records, 3 + inline);
+        make_room(&mut self.records, RECORD_HEAD_BYTES + inline);
         make_room(&mut self.offsets, 1);
         self.scores.insert(i, score);
         if member.len() >= APART_BYTES_MIN {
