@@ -1,5 +1,6 @@
 //! How long an operation takes as its collection grows, server beside server:
-//! `cargo run --release -p testkit --example worst_cases -- PROGRAM...`, each started as redis-server is.
+//! `cargo run --release -p testkit --example worst_cases -- [--only NAME] PROGRAM...`, each started as redis-server is;
+//! `--only`: of the cases whose name has this in it.
 //!
 //! Each figure is the median time of a request to a collection of n elements and back over a unix socket, the server
 //! having nothing else to do. An `echo` of nothing shows how much of it is the way there and back.
@@ -128,8 +129,12 @@ fn many(command: &str, key: &str, elements: impl Iterator<Item = String>) -> Req
 }
 
 fn main() -> io::Result<()> {
-    let programs: Vec<String> = std::env::args().skip(1).collect();
-    for case in CASES {
+    let mut programs: Vec<String> = std::env::args().skip(1).collect();
+    let mut only = String::new();
+    if programs.len() > 1 && programs[0] == "--only" {
+        only = programs.drain(..2).nth(1).unwrap_or_default();
+    }
+    for case in CASES.iter().filter(|case| case.name.contains(&only)) {
         for &n in case.sizes {
             print!("{:32} {n:>9}", case.name);
             for program in &programs {
