@@ -227,7 +227,7 @@ fn store(ctx: &mut Ctx<'_, '_>, operation: Operation, event: &'static str) -> Ou
     let (key, free) = (ctx.key(1), free(ctx, Removal::Overwrite));
     let len = result.view().len();
     if len > 0 {
-        ctx.db.put(key, result.finish(), free);
+        ctx.db.overwrite(key, result.finish(), free);
         ctx.changed(EventClass::Set, event, key.bytes());
     } else if ctx.db.delete(key, free) {
         ctx.changed(EventClass::Generic, "del", key.bytes());

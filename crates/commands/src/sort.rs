@@ -346,7 +346,7 @@ fn store(ctx: &mut Ctx<'_, '_>, sorting: &Sorting<'_>, elements: &[Element<'_>],
     }
     let free = free(ctx, Removal::Overwrite);
     if count > 0 {
-        ctx.db.put(key, list.finish(), free);
+        ctx.db.overwrite(key, list.finish(), free);
         ctx.db.turn.dirty += count as u64;
         ctx.event(EventClass::List, "sortstore", key.bytes());
     } else if ctx.db.delete(key, free) {

@@ -57,7 +57,7 @@ pub(crate) fn store<M: AsRef<[u8]>>(
     let (len, removal) = (members.len(), free(ctx, Removal::Overwrite));
     if len > 0 {
         let set = Owned::zset(members, &ctx.db.turn.limits, ctx.db.secret());
-        ctx.db.put(key, set, removal);
+        ctx.db.overwrite(key, set, removal);
         ctx.changed(EventClass::ZSet, event, key.bytes());
     } else if ctx.db.delete(key, removal) {
         ctx.changed(EventClass::Generic, "del", key.bytes());

@@ -322,12 +322,17 @@ impl<'a, 's> Db<'a, 's> {
     }
 
     pub(crate) fn insert(&mut self, key: Key<'_>, entry: EntryBox) {
+        self.place(key, entry);
+        self.turn.event(EventClass::New, "new", self.index, key.bytes);
+    }
+
+    /// Puts in an entry whose key is not there, of which nobody is told.
+    fn place(&mut self, key: Key<'_>, entry: EntryBox) {
         let store = self.held.store();
         let (stripe, tables) = self.held.of_hash(key.hash);
         let table = tables.table_or_new(self.index, store.stripe_bits());
         table.insert(key.hash, entry, |key| store.hash(key));
         store.note(stripe, self.index, Some(table));
-        self.turn.event(EventClass::New, "new", self.index, key.bytes);
     }
 
     /// Adds `tail` to the end of the string at `key`, which is made when it is not there; its new length.
@@ -409,6 +414,12 @@ impl<'a, 's> Db<'a, 's> {
     pub fn put(&mut self, key: Key<'_>, value: Owned, free: Free) {
         self.delete(key, free);
         self.insert(key, value.into_entry(key.bytes));
+    }
+
+    /// [`Db::put`] that tells of a new key only when there was none.
+    pub fn overwrite(&mut self, key: Key<'_>, value: Owned, free: Free) {
+        let entry = value.into_entry(key.bytes);
+        if self.delete(key, free) { self.place(key, entry) } else { self.insert(key, entry) }
     }
 
     // -- the whole database -------------------------------------------------------------------

@@ -83,15 +83,17 @@ fn small_counts() -> Argument {
     prop_oneof![12 => number(-4..8), 2 => number(8..200), 1 => edges(), 1 => malformed()].boxed()
 }
 
+/// Scores; none is -0, whose sign a small set loses, and which set is small when it is made is another question since
+/// Redis 7.2.
 fn scores() -> Argument {
-    prop_oneof![
+    let signed = prop_oneof![
         10 => number(-5..9),
-        4 => pool(&["0", "0", "1.5", "-1.5", "0.1", "3e10", "-0", "inf", "-inf", "+inf", "1e-7", "0.30000000000000004"]),
+        4 => pool(&["0", "0", "1.5", "-1.5", "0.1", "3e10", "inf", "-inf", "+inf", "1e-7", "0.30000000000000004"]),
         2 => floats(),
         1 => edges(),
         1 => pool(&["nan", "x", "", "(1", "1e400", "0x1p-2"]),
-    ]
-    .boxed()
+    ];
+    signed.prop_map(|score| if score.starts_with(b"-0") { score[1..].to_vec() } else { score }).boxed()
 }
 
 fn score_bounds() -> Argument {
