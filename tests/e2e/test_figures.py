@@ -1,10 +1,7 @@
 """What servers tell about themselves, read by redis-py's own parsers: INFO, CLIENT LIST, COMMAND."""
 
-import subprocess
-
 import pytest
 
-from servers import ROOT
 from waiting import until
 
 SECTIONS = [
@@ -86,10 +83,3 @@ def test_commands_are_described(client):
     assert commands["get"]["arity"] == 2 and commands["get"]["first_key_pos"] == 1
     assert client.command_count() == len(commands)
     assert client.command_getkeys("MSET", "a", "1", "b", "2") == ["a", "b"]
-
-
-@pytest.mark.only_on("oracle")
-def test_the_table_says_what_redis_says(server):
-    task = ["cargo", "xtask", "conformance", f"127.0.0.1:{server.port}"]
-    done = subprocess.run(task, cwd=ROOT, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
