@@ -18,6 +18,7 @@ mod held;
 mod key;
 mod limits;
 mod list;
+mod listpack;
 mod memory;
 mod order;
 pub mod packed;

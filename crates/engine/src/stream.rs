@@ -6,7 +6,6 @@
 mod entries;
 mod group;
 mod id;
-mod listpack;
 mod node;
 mod runs;
 

@@ -50,7 +50,7 @@ impl BigList {
 
     /// Bytes that Redis counts for the list while it is a listpack.
     pub(super) fn listpack_size(&self) -> usize {
-        self.nodes.first().map_or(super::fill::LISTPACK_BYTES, Node::size)
+        self.nodes.first().map_or(crate::listpack::FRAME_BYTES, Node::size)
     }
 
     /// Has it grow into nodes of so much each, or keeps it in one.

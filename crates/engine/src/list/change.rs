@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::fill::{Fill, LISTPACK_BYTES, Share, listpack_bytes};
+use super::fill::{Fill, Share};
 use super::{BigList, End, LISTPACK, List, QUICKLIST};
 use crate::collection::{Big, CollectionMut};
+use crate::listpack::{FRAME_BYTES, element_bytes};
 use crate::packed::{self, Element, HEADER_BYTES, PACKED_BYTES_MAX, PACKED_ELEMENTS_MAX, Packed};
 
 /// Bytes that an element's form in a listpack or in a packed run has beyond its own, at most.
@@ -62,10 +63,10 @@ impl<'e> ListMut<'e> {
         }
         let Some(run) = self.collection.packed() else { return false };
         // Mostly far below: then the elements need not be counted one by one.
-        let at_most = LISTPACK_BYTES + run.end() + run.len() * OVERHEAD_BYTES_MAX;
+        let at_most = FRAME_BYTES + run.end() + run.len() * OVERHEAD_BYTES_MAX;
         fill.is_exceeded(at_most + bytes, len) && {
-            let elements: usize = run.iter().map(|(_, element)| listpack_bytes(element)).sum();
-            fill.is_exceeded(LISTPACK_BYTES + elements + bytes, len)
+            let elements: usize = run.iter().map(|(_, element)| element_bytes(element)).sum();
+            fill.is_exceeded(FRAME_BYTES + elements + bytes, len)
         }
     }
 

@@ -1,12 +1,6 @@
 //! How much of a list goes into one node, and when a list is called `listpack`: counted in the bytes that Redis's form
 //! of the same elements takes, so that names change with the very element they change with there.
-//!
-//! Redis's listpack has 7 bytes of its own; an element has a header and, behind it, its length to walk backwards by.
 
-use crate::packed::Element;
-
-/// Bytes of a listpack beside its elements.
-pub(super) const LISTPACK_BYTES: usize = 7;
 /// Most bytes of a node whose elements are limited by their number.
 const COUNTED_BYTES_MAX: usize = 8 << 10;
 /// Most bytes of a node, by the directive's values -1 to -5.
@@ -68,30 +62,6 @@ impl Fill {
     }
 }
 
-/// Bytes that an element takes in a listpack.
-pub(super) fn listpack_bytes(element: Element<'_>) -> usize {
-    let body = match element {
-        Element::Int(0..=127) => 1,
-        Element::Int(-4096..=4095) => 2,
-        Element::Int(n) if i16::try_from(n).is_ok() => 3,
-        Element::Int(-0x80_0000..=0x7f_ffff) => 4,
-        Element::Int(n) if i32::try_from(n).is_ok() => 5,
-        Element::Int(_) | Element::Double(_) => 9,
-        Element::Bytes(bytes) => match bytes.len() {
-            len @ 0..64 => 1 + len,
-            len @ 64..4096 => 2 + len,
-            len => 5 + len,
-        },
-    };
-    body + match body {
-        0..=127 => 1,
-        128..16_383 => 2,
-        16_383..2_097_151 => 3,
-        2_097_151..268_435_455 => 4,
-        _ => 5,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,30 +88,5 @@ mod tests {
         let fill = Fill::new(3);
         assert!(fill.is_listpack(9000, 1, Share::Half) && !fill.is_listpack(10, 2, Share::Half));
         assert!(!Fill::new(1).is_listpack(10, 1, Share::Half));
-    }
-
-    #[test]
-    fn elements_are_counted_as_a_listpack_has_them() {
-        for (n, bytes) in [
-            (0, 2),
-            (127, 2),
-            (128, 3),
-            (-1, 3),
-            (4095, 3),
-            (-4096, 3),
-            (4096, 4),
-            (-32_768, 4),
-            (32_768, 5),
-            (8_388_607, 5),
-            (8_388_608, 6),
-            (i64::from(i32::MIN), 6),
-            (i64::from(i32::MAX) + 1, 10),
-        ] {
-            assert_eq!(listpack_bytes(Element::Int(n)), bytes, "{n}");
-        }
-        for (len, bytes) in [(0, 2), (63, 65), (64, 67), (125, 128), (126, 130), (4095, 4099), (4096, 4103)] {
-            assert_eq!(listpack_bytes(Element::Bytes(&vec![b'x'; len])), bytes, "{len}");
-        }
-        assert_eq!(listpack_bytes(Element::Bytes(&vec![b'x'; 16_378])), 16_383 + 3);
     }
 }

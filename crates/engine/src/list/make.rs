@@ -1,11 +1,12 @@
 //! Lists made in one go: what SORT stores, and what files hold.
 
 use super::change::packed_run;
-use super::fill::{ELEMENT_OVERHEAD_BYTES, Fill, LISTPACK_BYTES, Share, listpack_bytes};
+use super::fill::{ELEMENT_OVERHEAD_BYTES, Fill, Share};
 use super::{BigList, End, LISTPACK, QUICKLIST};
 use crate::collection::{Big, Collection};
 use crate::entry::Tags;
 use crate::limits::Limits;
+use crate::listpack::{FRAME_BYTES, element_bytes};
 use crate::packed::{self, PACKED_BYTES_MAX, PACKED_ELEMENTS_MAX, Packed};
 use crate::value::{Kind, Owned};
 
@@ -30,7 +31,7 @@ impl ListBuilder {
             fill: Fill::new(limits.list_max_listpack_size),
             run: packed::EMPTY.to_vec(),
             len: 0,
-            listpack_size: LISTPACK_BYTES,
+            listpack_size: FRAME_BYTES,
             big: None,
         }
     }
@@ -49,7 +50,7 @@ impl ListBuilder {
         if fits {
             packed::push(&mut self.run, element);
             self.len += 1;
-            self.listpack_size += listpack_bytes(packed::read(&self.run[at..]));
+            self.listpack_size += element_bytes(packed::read(&self.run[at..]));
             return;
         }
         self.count();

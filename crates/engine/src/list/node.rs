@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::fill::{ELEMENT_OVERHEAD_BYTES, Fill, LISTPACK_BYTES, listpack_bytes};
+use super::fill::{ELEMENT_OVERHEAD_BYTES, Fill};
+use crate::listpack::{FRAME_BYTES, element_bytes};
 use crate::packed::{self, Element, Packed, Sink};
 use crate::tree::Leaf;
 
@@ -132,7 +133,7 @@ impl Node {
     /// Bytes that Redis counts for the node.
     #[inline]
     pub(super) fn size(&self) -> usize {
-        self.listpack_bytes + LISTPACK_BYTES
+        self.listpack_bytes + FRAME_BYTES
     }
 
     /// Whether an element of so many bytes may be put into the node.
@@ -144,7 +145,7 @@ impl Node {
 
     /// Whether `next` may be put behind its own elements.
     pub(super) fn may_absorb(&self, fill: Fill, next: &Node) -> bool {
-        let size = self.size() + next.size() - LISTPACK_BYTES;
+        let size = self.size() + next.size() - FRAME_BYTES;
         !self.plain && !next.plain && !fill.is_exceeded(size, self.len + next.len)
     }
 
@@ -191,7 +192,7 @@ impl Node {
     #[inline]
     fn added(&mut self, at: usize) {
         self.len += 1;
-        self.listpack_bytes += listpack_bytes(packed::read(&self.bytes[at..]));
+        self.listpack_bytes += element_bytes(packed::read(&self.bytes[at..]));
     }
 
     /// Puts an element before the one at `index`, or at the end.
@@ -220,7 +221,7 @@ impl Node {
             let equal = packed::read(&self.bytes[at..]) == wanted;
             if equal && (skip..skip + max).contains(&seen) {
                 self.len -= 1;
-                self.listpack_bytes -= listpack_bytes(wanted);
+                self.listpack_bytes -= element_bytes(wanted);
             } else {
                 kept.extend_from_slice(&self.bytes[at..end]);
             }
@@ -270,7 +271,7 @@ impl Node {
     fn listpack_bytes_of(&self, range: Range<usize>) -> usize {
         let (mut at, mut bytes) = (range.start, 0);
         while at < range.end {
-            bytes += listpack_bytes(packed::read(&self.bytes[at..]));
+            bytes += element_bytes(packed::read(&self.bytes[at..]));
             at = self.next_at(at);
         }
         bytes

@@ -14,9 +14,9 @@
 //! stops, where they do in Redis.
 
 use super::id::StreamId;
-use super::listpack::{FRAME_BYTES, element_bytes, int_bytes};
 use super::runs::Item;
 use crate::limits::Limits;
+use crate::listpack::{FRAME_BYTES, int_bytes, text_bytes};
 use crate::packed::{self, Element};
 
 const SAME_NAMES: u8 = 1;
@@ -109,7 +109,7 @@ impl Node {
         // Header and end, the count of names, and what stands for a count behind them.
         let mut listpack_bytes = FRAME_BYTES + int_bytes(fields.len() as i64 / 2) + int_bytes(0);
         for name in fields.iter().step_by(2) {
-            listpack_bytes += element_bytes(name);
+            listpack_bytes += text_bytes(name);
             packed::push(&mut bytes, name);
         }
         Node {
@@ -151,7 +151,7 @@ impl Node {
         };
         self.listpack_bytes += int_bytes(elements as i64);
         for element in fields.iter().skip(usize::from(same_names)).step_by(1 + usize::from(same_names)) {
-            self.listpack_bytes += element_bytes(element);
+            self.listpack_bytes += text_bytes(element);
             packed::push(&mut self.bytes, element);
         }
         (self.last, self.tail) = (id, id);
