@@ -7,7 +7,7 @@ use resp::Args;
 
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::keys::KeySpec;
+use crate::keys::{FindKeys, KeySpec, Search};
 
 /// What a command's function returns: its reply is written, or it failed before it changed anything.
 pub type Outcome = Result<(), Error>;
@@ -169,6 +169,17 @@ impl Command {
     /// Whether the row has any key specification.
     pub fn has_keys(&self) -> bool {
         !self.keys.is_empty()
+    }
+
+    /// The argument that is the only key of each request, where the row has one.
+    pub fn only_key(&self) -> Option<usize> {
+        match self.keys {
+            [spec] if self.locks == Locks::Keys => match (spec.search, spec.find) {
+                (Search::Index(i), FindKeys::Range { last: 0, .. }) => Some(i),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Whether the row has every one of `flags`.

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use commands::{Command, Ctx, Error, FindKeys, Locks, Pause, Row, Search, flags};
+use commands::{Command, Ctx, Error, Pause, Row, flags};
 use engine::{Db, Garbage, Held, Turn};
 use resp::{Args, ArgsBuf, Limits, Parser, Reply, Span};
 
@@ -64,7 +64,7 @@ pub(crate) struct Dispatcher {
     spans: Vec<Span>,
     requests: Vec<Request>,
     /// By row: the argument that is the only key of a quick command; 0: it is not such a one.
-    only_key: Box<[u8]>,
+    quick_key: Box<[u8]>,
     /// Where what takes long to free goes.
     garbage: Sender<Garbage>,
     /// Clients whose replies wait until effects are on disk.
@@ -83,7 +83,7 @@ impl Dispatcher {
             reply: Reply::new(),
             spans: Vec::new(),
             requests: Vec::with_capacity(BATCH),
-            only_key: commands::rows().iter().map(|row| only_key(row.command)).collect(),
+            quick_key: commands::rows().iter().map(|row| quick_key(row.command)).collect(),
             garbage,
             unsynced: Vec::new(),
         }
@@ -299,7 +299,7 @@ impl Dispatcher {
     #[inline]
     fn quick(&self, args: Args<'_>) -> Option<(&'static Row, u64)> {
         let row = commands::find_row(args.at(0))?;
-        let key = usize::from(self.only_key[row.number]);
+        let key = usize::from(self.quick_key[row.number]);
         let fits = key != 0 && row.command.takes(args.len());
         fits.then(|| (row, self.shared.store.key(args.at(key)).hash()))
     }
@@ -506,13 +506,8 @@ fn hold(held: &mut Held<'_>, db: u32, requests: &[Request]) -> usize {
 }
 
 /// The argument that is the only key of `command`, when that takes constant time or nearly so; otherwise 0.
-fn only_key(command: &Command) -> u8 {
+fn quick_key(command: &Command) -> u8 {
     let quick = ["O(1)", "O(log"].iter().any(|cost| command.complexity.starts_with(cost));
-    match command.keys {
-        [spec] if command.locks == Locks::Keys && quick => match (spec.search, spec.find) {
-            (Search::Index(i), FindKeys::Range { last: 0, .. }) => u8::try_from(i).unwrap_or(0),
-            _ => 0,
-        },
-        _ => 0,
-    }
+    let key = command.only_key().filter(|_| quick);
+    key.and_then(|i| u8::try_from(i).ok()).unwrap_or(0)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, Scope};
 
-use commands::{Command, Ctx, FindKeys, Locks, Row, Search, Session};
+use commands::{Ctx, Row, Session};
 use engine::{Db, Held, Turn};
 use parking_lot::{Condvar, Mutex};
 use persist::log::Refused;
@@ -76,8 +76,6 @@ pub(super) struct Replay<'s> {
     chunk: Chunk,
     /// Runs what runs by itself.
     runner: Runner<'s>,
-    /// By row: the argument that is the only key, 0 if there is none or another.
-    only_key: Box<[u8]>,
     db: u32,
 }
 
@@ -102,7 +100,6 @@ pub(super) fn with_crew<'s, T>(
             undone,
             chunk: Chunk::default(),
             runner: Runner::new(shared, seed),
-            only_key: commands::rows().iter().map(|row| only_key(row.command)).collect(),
             db: 0,
         };
         let done = read(&mut replay);
@@ -179,8 +176,7 @@ impl Replay<'_> {
         } else if !is("multi") && !is("exec") {
             // What stands between MULTI and EXEC comes whole, and nobody looks on.
             let row = commands::resolve_logged(args).map_err(|error| unknown(args, &error))?;
-            let key = usize::from(self.only_key[row.number]);
-            let hash = (key != 0).then(|| self.shared.store.key(args.at(key)).hash());
+            let hash = row.command.only_key().map(|key| self.shared.store.key(args.at(key)).hash());
             let spans = (first, self.chunk.spans.len());
             self.chunk.items.push(Item { start, spans, db: self.db, row, hash });
         }
@@ -298,17 +294,6 @@ impl<'s> Runner<'s> {
         }
         self.reply.truncate(0);
         self.turn.garbage.clear();
-    }
-}
-
-/// The argument that is the only key of `command`; 0: there is none, or another.
-fn only_key(command: &Command) -> u8 {
-    match command.keys {
-        [spec] if command.locks == Locks::Keys => match (spec.search, spec.find) {
-            (Search::Index(i), FindKeys::Range { last: 0, .. }) => u8::try_from(i).unwrap_or(0),
-            _ => 0,
-        },
-        _ => 0,
     }
 }
 
