@@ -1,6 +1,6 @@
 //! Commands on keys whatever they hold: removing, renaming, copying, and moving between databases.
 
-use engine::{EventClass, Free, Key};
+use engine::{EventClass, Free, Key, Owned};
 
 use crate::ctx::Ctx;
 use crate::error::Error;
@@ -76,6 +76,25 @@ fn remove(ctx: &mut Ctx<'_, '_>, free: Free) -> Outcome {
 /// Who frees what `removal` removes.
 pub(crate) fn free(ctx: &Ctx<'_, '_>, removal: Removal) -> Free {
     if ctx.host.frees_later(removal) { Free::Later } else { Free::Now }
+}
+
+/// Makes `key` the value that a command found, or removes it when there is none; `len`, how much there is of it, is the
+/// reply.
+pub(crate) fn store(
+    ctx: &mut Ctx<'_, '_>,
+    key: Key<'_>,
+    value: Option<Owned>,
+    len: usize,
+    (class, event): (EventClass, &'static str),
+) {
+    let free = free(ctx, Removal::Overwrite);
+    if let Some(value) = value {
+        ctx.db.overwrite(key, value, free);
+        ctx.changed(class, event, key.bytes());
+    } else if ctx.db.delete(key, free) {
+        ctx.changed(EventClass::Generic, "del", key.bytes());
+    }
+    ctx.reply.int(len as i64);
 }
 
 static EXISTS: Command = Command {

@@ -7,8 +7,7 @@ use smallvec::SmallVec;
 use crate::ctx::Ctx;
 use crate::element::reply_element;
 use crate::error::Error;
-use crate::generic::free;
-use crate::host::Removal;
+use crate::generic;
 use crate::keys::KeySpec;
 use crate::number::int;
 use crate::set::{APART_MIN, ONE_SET, set_of};
@@ -224,15 +223,9 @@ fn sdiffstore(ctx: &mut Ctx<'_, '_>) -> Outcome {
 fn store(ctx: &mut Ctx<'_, '_>, operation: Operation, event: &'static str) -> Outcome {
     let (keys, making) = (keys(ctx, 2, ctx.args.len()), Making::of(ctx));
     let result = operation.result(&sets(&mut ctx.db, &keys)?, making);
-    let (key, free) = (ctx.key(1), free(ctx, Removal::Overwrite));
-    let len = result.view().len();
-    if len > 0 {
-        ctx.db.overwrite(key, result.finish(), free);
-        ctx.changed(EventClass::Set, event, key.bytes());
-    } else if ctx.db.delete(key, free) {
-        ctx.changed(EventClass::Generic, "del", key.bytes());
-    }
-    ctx.reply.int(len as i64);
+    let (key, len) = (ctx.key(1), result.view().len());
+    let set = (len > 0).then(|| result.finish());
+    generic::store(ctx, key, set, len, (EventClass::Set, event));
     Ok(())
 }
 

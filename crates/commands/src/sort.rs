@@ -9,8 +9,7 @@ use resp::Args;
 use crate::ctx::Ctx;
 use crate::element::reply_element;
 use crate::error::Error;
-use crate::generic::free;
-use crate::host::Removal;
+use crate::generic;
 use crate::keys::KeySpec;
 use crate::number::{float, int};
 use crate::sort_pattern::Pattern;
@@ -344,15 +343,10 @@ fn store(ctx: &mut Ctx<'_, '_>, sorting: &Sorting<'_>, elements: &[Element<'_>],
             list.push(&found);
         }
     }
-    let free = free(ctx, Removal::Overwrite);
-    if count > 0 {
-        ctx.db.overwrite(key, list.finish(), free);
-        ctx.db.turn.dirty += count as u64;
-        ctx.event(EventClass::List, "sortstore", key.bytes());
-    } else if ctx.db.delete(key, free) {
-        ctx.changed(EventClass::Generic, "del", key.bytes());
-    }
-    ctx.reply.int(count as i64);
+    // Redis counts a change for each element.
+    ctx.db.turn.dirty += count.saturating_sub(1) as u64;
+    let list = (count > 0).then(|| list.finish());
+    generic::store(ctx, key, list, count, (EventClass::List, "sortstore"));
 }
 
 #[cfg(test)]

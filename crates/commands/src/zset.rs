@@ -7,8 +7,7 @@ use smallvec::SmallVec;
 use crate::ctx::Ctx;
 use crate::element::reply_element;
 use crate::error::Error;
-use crate::generic::free;
-use crate::host::Removal;
+use crate::generic;
 use crate::keys::KeySpec;
 use crate::number::float;
 use crate::table::{Command, Locks, Outcome, flags};
@@ -54,15 +53,9 @@ pub(crate) fn store<M: AsRef<[u8]>>(
     members: Vec<(M, f64)>,
     event: &'static str,
 ) {
-    let (len, removal) = (members.len(), free(ctx, Removal::Overwrite));
-    if len > 0 {
-        let set = Owned::zset(members, &ctx.db.turn.limits, ctx.db.secret());
-        ctx.db.overwrite(key, set, removal);
-        ctx.changed(EventClass::ZSet, event, key.bytes());
-    } else if ctx.db.delete(key, removal) {
-        ctx.changed(EventClass::Generic, "del", key.bytes());
-    }
-    ctx.reply.int(len as i64);
+    let len = members.len();
+    let set = (len > 0).then(|| Owned::zset(members, &ctx.db.turn.limits, ctx.db.secret()));
+    generic::store(ctx, key, set, len, (EventClass::ZSet, event));
 }
 
 /// A copy of the set at `key`, with the stripes let go.
