@@ -57,6 +57,7 @@ mod natural;
 mod number;
 mod object;
 mod persistence;
+mod pop_request;
 mod rename;
 mod run;
 mod scan;

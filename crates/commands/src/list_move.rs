@@ -8,7 +8,7 @@ use crate::element::reply_element;
 use crate::error::Error;
 use crate::keys::KeySpec;
 use crate::list::{ONE_LIST, changed, pop_event, push_event, remove_end, reply_end};
-use crate::number::int;
+use crate::pop_request::PopRequest;
 use crate::table::{Command, Outcome, flags};
 
 /// This family.
@@ -104,24 +104,8 @@ static LMPOP: Command = Command {
 };
 
 fn lmpop(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    const FIRST: usize = 2;
-    let args = ctx.args;
-    let positive = |arg: &[u8]| int(arg).ok().and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0);
-    let numkeys = positive(args.at(1)).ok_or(Error::Text("ERR numkeys should be greater than 0"))?;
-    let after = FIRST.checked_add(numkeys).filter(|&i| i < args.len()).ok_or(Error::Syntax)?;
-    let end = end(args.at(after))?;
-    let options = args.from(after + 1);
-    let count = match (options.get(0), options.get(1)) {
-        (None, _) => 1,
-        (Some(name), Some(count)) if name.eq_ignore_ascii_case(b"count") => {
-            positive(count).ok_or(Error::Text("ERR count should be greater than 0"))?
-        }
-        _ => return Err(Error::Syntax),
-    };
-    if options.len() > 2 {
-        return Err(Error::Syntax);
-    }
-    for i in FIRST..after {
+    let PopRequest { keys, end, count } = PopRequest::parse(ctx.args, 1, end)?;
+    for i in keys {
         let key = ctx.key(i);
         let Some(list) = ctx.db.write_list(key)? else { continue };
         ctx.reply.array(2);

@@ -9,7 +9,8 @@ use crate::ctx::Ctx;
 use crate::element::{REPEATED_MAX, reply_element};
 use crate::error::Error;
 use crate::keys::KeySpec;
-use crate::number::{count, int, signed};
+use crate::number::{count, signed};
+use crate::pop_request::PopRequest;
 use crate::scan::{Of, ScanOptions, cursor};
 use crate::table::{Command, Outcome, flags};
 use crate::zset::{
@@ -129,29 +130,18 @@ static ZMPOP: Command = Command {
     ..ONE_ZSET
 };
 
-fn zmpop(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    const FIRST: usize = 2;
-    let args = ctx.args;
-    let positive = |arg: &[u8]| int(arg).ok().and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0);
-    let numkeys = positive(args.at(1)).ok_or(Error::Text("ERR numkeys should be greater than 0"))?;
-    let after = FIRST.checked_add(numkeys).filter(|&i| i < args.len()).ok_or(Error::Syntax)?;
-    let end = match args.at(after) {
-        end if end.eq_ignore_ascii_case(b"min") => End::Min,
-        end if end.eq_ignore_ascii_case(b"max") => End::Max,
-        _ => return Err(Error::Syntax),
-    };
-    let options = args.from(after + 1);
-    let count = match (options.get(0), options.get(1)) {
-        (None, _) => 1,
-        (Some(name), Some(count)) if name.eq_ignore_ascii_case(b"count") => {
-            positive(count).ok_or(Error::Text("ERR count should be greater than 0"))?
-        }
-        _ => return Err(Error::Syntax),
-    };
-    if options.len() > 2 {
-        return Err(Error::Syntax);
+/// The end that an argument names.
+fn end(arg: &[u8]) -> Result<End, Error> {
+    match arg {
+        arg if arg.eq_ignore_ascii_case(b"min") => Ok(End::Min),
+        arg if arg.eq_ignore_ascii_case(b"max") => Ok(End::Max),
+        _ => Err(Error::Syntax),
     }
-    for i in FIRST..after {
+}
+
+fn zmpop(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let PopRequest { keys, end, count } = PopRequest::parse(ctx.args, 1, end)?;
+    for i in keys {
         let key = ctx.key(i);
         let Some(set) = ctx.db.write_zset(key)? else { continue };
         let positions = ends(set, end, count);
