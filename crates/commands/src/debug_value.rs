@@ -5,6 +5,7 @@ use persist::rdb;
 
 use crate::ctx::Ctx;
 use crate::error::Error;
+use crate::number::size_bytes;
 use crate::string_compare::digest_of;
 use crate::table::Outcome;
 
@@ -37,23 +38,6 @@ pub(crate) fn quicklist_packed_threshold(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     ctx.reply.ok();
     Ok(())
-}
-
-/// The bytes that `text` is, such as `100b` or `1gb`.
-fn size_bytes(text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?.to_ascii_lowercase();
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let unit_bytes = match unit {
-        "" | "b" => 1,
-        "k" => 1000,
-        "kb" => 1 << 10,
-        "m" => 1_000_000,
-        "mb" => 1 << 20,
-        "g" => 1_000_000_000,
-        "gb" => 1 << 30,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit_bytes)
 }
 
 /// Twenty bytes that tell contents apart.

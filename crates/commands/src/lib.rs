@@ -104,6 +104,7 @@ pub use host::{
 pub use info::Section;
 pub use keys::{FindKeys, KeySpec, Positions, Search};
 pub use lookup::{ROWS, Row, find, find_row, rows};
+pub use number::size_bytes;
 pub use rename::{RenameError, Renames};
 pub use run::{execute, hold, resolve, resolve_logged, run};
 pub use session::{Replies, Session};

@@ -66,6 +66,24 @@ pub(crate) fn float(arg: &[u8]) -> Result<f64, Error> {
     }
 }
 
+/// A number of bytes with its unit, if it has one: `100b`, `1k` (1000), `1kb` (1024), then m, mb, g, gb.
+pub fn size_bytes(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?.to_ascii_lowercase();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit_bytes: u64 = match unit {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit_bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

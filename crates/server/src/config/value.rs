@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use commands::size_bytes;
+
 use super::events;
 
 /// What a directive can be set to.
@@ -233,33 +235,15 @@ fn read_octal(word: &[u8], max: u32) -> Result<Value, String> {
     }
 }
 
-/// A number of bytes with its unit, if it has one.
-pub(crate) fn memory(word: &[u8]) -> Option<u64> {
-    let word = std::str::from_utf8(word).ok()?.to_ascii_lowercase();
-    let digits = word.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = word.split_at(digits);
-    let unit_bytes: u64 = match unit {
-        "" | "b" => 1,
-        "k" => 1000,
-        "kb" => 1 << 10,
-        "m" => 1_000_000,
-        "mb" => 1 << 20,
-        "g" => 1_000_000_000,
-        "gb" => 1 << 30,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit_bytes)
-}
-
 fn read_memory(word: &[u8], min: u64, max: u64) -> Result<Value, String> {
-    let n = memory(word).ok_or("argument must be a memory value")?;
+    let n = size_bytes(word).ok_or("argument must be a memory value")?;
     within(n, min, max).map(Value::Memory)
 }
 
 fn read_memory_or_percent(word: &[u8]) -> Result<Value, String> {
     const NEITHER: &str = "argument must be a memory or percent value";
     let Some(number) = word.strip_suffix(b"%") else {
-        return memory(word).map(Value::Memory).ok_or_else(|| NEITHER.into());
+        return size_bytes(word).map(Value::Memory).ok_or_else(|| NEITHER.into());
     };
     match integer(number) {
         Some(n @ 0..=100) => Ok(Value::Percent(n as u8)),
@@ -363,7 +347,7 @@ fn read_buffer_limits(words: &[&[u8]], current: Option<&Value>) -> Result<Value,
         };
         let limit = || {
             let soft_s = u64::try_from(integer(group[3])?).ok()?;
-            Some(BufferLimit { hard_bytes: memory(group[1])?, soft_bytes: memory(group[2])?, soft_s })
+            Some(BufferLimit { hard_bytes: size_bytes(group[1])?, soft_bytes: size_bytes(group[2])?, soft_s })
         };
         limits[class] =
             limit().ok_or("Error in hard, soft or soft_seconds setting in buffer limit configuration.")?;
