@@ -16,6 +16,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::config::settings::AppendFsync;
 use crate::connection::Connection;
+use crate::memory;
 use crate::persistence::{Obstacle, Passage};
 use crate::shared::Shared;
 
@@ -255,6 +256,7 @@ impl Dispatcher {
             // Without the thread that frees, at the very end, it is freed here.
             let _ = self.garbage.send(garbage);
         }
+        memory::publish();
     }
 
     /// Reads requests from `buf` behind the first `consumed` bytes, a batch at most.

@@ -15,6 +15,7 @@ mod launch;
 mod listener;
 mod listeners;
 pub mod log;
+pub mod memory;
 mod persistence;
 pub mod process;
 mod run;

@@ -14,6 +14,7 @@ use crate::clients::Wakeup;
 use crate::config::ConfigStore;
 use crate::config::store::OnChange;
 use crate::listeners::Listeners;
+use crate::memory;
 use crate::persistence::{self, Persistence, StartError};
 use crate::shared::Shared;
 use crate::signals;
@@ -129,6 +130,7 @@ fn spawn_freeing(shared: &Arc<Shared>, freed: mpsc::Receiver<Garbage>) -> io::Re
     let shared = Arc::clone(shared);
     let free = move |garbage| {
         drop::<Garbage>(garbage);
+        memory::publish();
         shared.garbage_freed();
     };
     std::thread::Builder::new().name("freeing".into()).spawn(move || freed.into_iter().for_each(free))

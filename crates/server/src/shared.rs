@@ -17,6 +17,7 @@ use crate::clients::Clients;
 use crate::clock;
 use crate::config::{ConfigStore, Settings};
 use crate::info;
+use crate::memory;
 use crate::persistence::{Obstacle, Persistence};
 use crate::stats::Stats;
 use crate::usage;
@@ -125,7 +126,7 @@ impl Shared {
 
     /// Says that all is in place to serve clients.
     pub(crate) fn has_started(&self) {
-        self.startup_bytes.store(usage::allocated_bytes(), Ordering::Relaxed);
+        self.startup_bytes.store(memory::used_bytes(), Ordering::Relaxed);
     }
 
     /// Bytes allocated when the process had started.
@@ -176,7 +177,7 @@ impl Shared {
     pub(crate) fn sample(&self, now_ms: i64) {
         self.stats.sample(now_ms);
         self.persistence.follow_log(&self.config.settings(), &self.clients, now_ms);
-        self.note_memory(usage::allocated_bytes());
+        self.note_memory(memory::used_bytes());
     }
 
     /// Notes that `allocated_bytes` are allocated now; the most that ever were.

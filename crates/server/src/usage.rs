@@ -7,6 +7,8 @@ use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use tikv_jemalloc_ctl::{Access, AsName, epoch, stats};
 
+use crate::memory;
+
 /// Memory, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
@@ -23,7 +25,9 @@ pub(crate) struct Memory {
 impl Memory {
     /// The memory taken now.
     pub(crate) fn now() -> Memory {
-        let allocated = allocated_bytes();
+        // Without a new epoch the allocator would tell old figures; when it cannot, these are the best there are.
+        let _ = epoch::advance();
+        let allocated = memory::used_bytes();
         let resident = stats::resident::read().map_or(0, |n| n as u64);
         Memory {
             allocated,
@@ -32,13 +36,6 @@ impl Memory {
             process_resident: kilobytes("/proc/self/status", "VmRSS:").unwrap_or(resident),
         }
     }
-}
-
-/// Bytes allocated by the program.
-pub(crate) fn allocated_bytes() -> u64 {
-    // Without a new epoch the allocator would tell old figures; when it cannot, these are the best there are.
-    let _ = epoch::advance();
-    stats::allocated::read().map_or(0, |n| n as u64)
 }
 
 /// Has the allocator give every page that it holds and nobody uses back to the system.

@@ -23,6 +23,7 @@ use crate::connection::Connection;
 use crate::dispatch::{Dispatcher, Fate};
 use crate::listener::ListenError;
 use crate::listeners::Listeners;
+use crate::memory;
 use crate::shared::Shared;
 use crate::socket::Socket;
 
@@ -190,6 +191,7 @@ impl Worker {
                 // What was synced before that would not be told.
                 self.release();
             }
+            memory::publish();
             self.shared().stats.worker(self.index).turned((now_us - woken_us).max(0).unsigned_abs());
         }
     }

@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         replace: false,
         policy: AccessPolicy::Lru,
         limits: Limits::DEFAULT,
+        between: || {},
     };
     let loaded = load(&store, &mut reader, &options, &mut |_| {})?;
     let time = start.elapsed();

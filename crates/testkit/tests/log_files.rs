@@ -113,6 +113,7 @@ impl Replay for Store {
             replace: false,
             policy,
             limits: engine::Limits::DEFAULT,
+            between: || {},
         };
         let refused = |e: rdb::Error| Refused { at: 0, what: e.to_string() };
         let mut reader = Reader::new(input, ReaderOptions { checksum: true }).map_err(refused)?;

@@ -48,6 +48,7 @@ pub fn load(store: &Store, input: impl Read, options: &LoadOptions) -> Result<Lo
             let written_as = value.kind().map_or("value", Kind::name);
             add(&mut Db::new(&mut held, &mut turn, db), key, about, &value, written_as, options.replace)?;
             loaded.keys += 1;
+            (options.between)();
             Ok(())
         }
     })?;

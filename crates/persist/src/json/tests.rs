@@ -219,6 +219,7 @@ fn a_store_is_read_back() {
         replace: false,
         policy: AccessPolicy::Lru,
         limits: Limits::DEFAULT,
+        between: || {},
     };
     let store = || Store::new(&engine::Options { databases: 4, secret: 7, groups: 1 });
     let data = r#"{"key":"a","string":"7"},{"key":"a","db":3,"string":"x","expires_ms":1001},

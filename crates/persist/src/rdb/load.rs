@@ -48,6 +48,8 @@ pub struct LoadOptions {
     pub policy: AccessPolicy,
     /// By what limits encodings go.
     pub limits: Limits,
+    /// Called now and then by each thread that inserts.
+    pub between: fn(),
 }
 
 /// How far loading has come.
@@ -344,6 +346,7 @@ impl Parser<'_> {
         let row = row(self.db, record, 0, 0);
         self.shared.insert(&mut Db::new(&mut held, &mut turn, self.db), key, row, record.value)?;
         self.shared.keys.fetch_add(1, Ordering::Relaxed);
+        (self.shared.options.between)();
         Ok(())
     }
 
@@ -370,6 +373,7 @@ fn work(shared: &Shared<'_>, batches: &Mutex<Receiver<Batch>>, empty: &SyncSende
         batch.clear();
         // What the reader has no use for is dropped.
         let _ = empty.try_send(batch);
+        (shared.options.between)();
     }
 }
 

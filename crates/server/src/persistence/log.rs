@@ -18,6 +18,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::config::settings::AppendFsync;
 use crate::config::value::system_text;
+use crate::memory;
 use crate::shared::Shared;
 
 /// Longest sleep: a sync may be due, or a disk to be tried again.
@@ -309,6 +310,7 @@ impl<'s> Keeper<'s> {
             if self.stop_at.is_some_and(|at| self.sequence.next() >= at) {
                 self.close();
             }
+            memory::publish();
         }
         self.close();
     }

@@ -13,6 +13,7 @@ use super::jobs::Stop;
 use super::replay::Replay;
 use crate::clock;
 use crate::config::Settings;
+use crate::memory;
 use crate::shared::Shared;
 
 /// What a snapshot is read for.
@@ -59,6 +60,7 @@ fn options(settings: &Settings, wanted: Wanted) -> LoadOptions {
         replace: wanted.replace,
         policy: settings.access_policy(),
         limits: settings.limits(),
+        between: memory::publish,
     }
 }
 

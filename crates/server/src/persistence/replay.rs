@@ -16,6 +16,7 @@ use persist::log::Refused;
 use resp::{Args, Limits, Parser, Reply, Span};
 
 use crate::clock;
+use crate::memory;
 use crate::shared::Shared;
 
 /// Bytes of requests that are dealt at a time.
@@ -121,6 +122,7 @@ fn spawn<'scope, 's: 'scope>(
         let mut runner = Runner::new(shared, seed);
         for share in shares {
             share.items.chunks(BATCH).for_each(|items| runner.run_together(&share.chunk, items));
+            memory::publish();
             let mut left = undone.shares.lock();
             *left -= 1;
             if *left == 0 {

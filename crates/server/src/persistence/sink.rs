@@ -13,7 +13,7 @@ use super::snapshot::Purpose;
 use crate::clock;
 use crate::config::Settings;
 use crate::config::settings::SnapshotFormat;
-use crate::usage;
+use crate::memory;
 
 /// Bytes of requests handed to the system at a time.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -46,7 +46,7 @@ impl<W: Write> Sink<W> {
             };
             let mut writer = Writer::new(out, options);
             let base = matches!(purpose, Purpose::LogBase(_));
-            writer.preamble(REDIS_VERSION, now_ms / 1000, usage::allocated_bytes(), base)?;
+            writer.preamble(REDIS_VERSION, now_ms / 1000, memory::used_bytes(), base)?;
             Form::Rdb(Box::new(writer))
         };
         let uses = settings.maxmemory_policy.looks_at_use().then(|| (settings.access_policy(), now_ms));

@@ -14,6 +14,7 @@ use super::jobs::{Stop, What};
 use super::sink::Sink;
 use crate::clock;
 use crate::config::settings::SnapshotFormat;
+use crate::memory;
 use crate::shared::Shared;
 
 /// Bytes after which a file is synced while it is written, so that the last sync does not take long.
@@ -146,6 +147,7 @@ fn write(
             sink.put(record)?;
         }
         progress.done.add(keys);
+        memory::publish();
         if step == Step::Done && !stop.is_asked() {
             return Ok(sink.finish()?);
         }

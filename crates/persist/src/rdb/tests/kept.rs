@@ -29,6 +29,7 @@ fn options(limits: Limits) -> LoadOptions {
         replace: false,
         policy: AccessPolicy::Lru,
         limits,
+        between: || {},
     }
 }
 

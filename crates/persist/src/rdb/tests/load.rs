@@ -15,6 +15,7 @@ const OPTIONS: LoadOptions = LoadOptions {
     replace: false,
     policy: AccessPolicy::Lru,
     limits: Limits::DEFAULT,
+    between: || {},
 };
 
 fn store() -> Store {
