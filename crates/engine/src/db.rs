@@ -181,7 +181,7 @@ impl<'a, 's> Db<'a, 's> {
             return self.past_fields_moment(key, at);
         }
         let entry = self.remove_at(key, at, Fate::Goes)?;
-        Expiry::new(self.turn, self.index).key(entry);
+        Expiry::found(self.turn, self.index).key(entry);
         None
     }
 
@@ -504,7 +504,7 @@ impl<'a, 's> Db<'a, 's> {
                     let key = store.key(&key);
                     if let Some(at) = table.find(key) {
                         let entry = table.remove(key.hash, at, Fate::Goes);
-                        Expiry::new(turn, db).entry(entry);
+                        Expiry::found(turn, db).entry(entry);
                     }
                     store.note(stripe, db, Some(table));
                     // Others may take the stripe next.

@@ -110,10 +110,10 @@ impl Db<'_, '_> {
         let table = tables.table_mut(self.index)?;
         if !table.entry(at).is_live(self.turn.now_ms) {
             let entry = self.remove_at(key, at, Fate::Goes)?;
-            Expiry::new(self.turn, self.index).all_fields(entry);
+            Expiry::found(self.turn, self.index).all_fields(entry);
             return None;
         }
-        let mut expiry = Expiry::new(self.turn, self.index);
+        let mut expiry = Expiry::found(self.turn, self.index);
         table.update(key.hash, at, Fate::Changes, |entry| expiry.fields(entry, LOOK_UP_FIELDS_MAX));
         store.note(stripe, self.index, Some(table));
         Some(at)

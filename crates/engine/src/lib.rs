@@ -57,6 +57,6 @@ pub use store::{Due, Options, Store};
 pub use stream::{Stream, StreamId};
 pub use survey::Deadlines;
 pub use timetable::Wake;
-pub use turn::{Effects, Event, EventClass, Garbage, Run, Turn};
+pub use turn::{Cause, Effects, Event, EventClass, Garbage, Gone, Run, Turn};
 pub use value::{Kind, Owned, Str, View, WrongType, canonical_int};
 pub use zset::{Rescored, Scored, ScoredMembers, ZSet, ZSetMut};

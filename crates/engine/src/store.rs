@@ -278,7 +278,7 @@ impl Store {
             for db in 0..guard.tables.len() as u32 {
                 let Some(table) = guard.table_mut(db) else { continue };
                 if table.next_deadline() <= now_ms {
-                    table.expire(&mut budget, |key| self.hash(key), &mut Expiry::new(turn, db));
+                    table.expire(&mut budget, |key| self.hash(key), &mut Expiry::due(turn, db));
                     let table = guard.table(db);
                     self.note(stripe, db, table);
                 }

@@ -49,6 +49,45 @@ pub struct Event {
     pub key: Box<[u8]>,
 }
 
+/// A key, or fields of a hash, that went without a command that said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// The database.
+    pub db: u32,
+    /// Bytes of memory that it took, as MEMORY USAGE tells.
+    pub bytes: usize,
+    /// Why it went.
+    pub cause: Cause,
+}
+
+/// Why a key went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Its deadline came.
+    Due {
+        /// How long ago that was, in milliseconds.
+        lag_ms: i64,
+        /// A look-up found it, and not the timetable.
+        found: bool,
+    },
+    /// Deadlines of some of its fields came, all at the same time.
+    Fields {
+        /// How many.
+        count: u64,
+        /// How long ago that was, in milliseconds.
+        lag_ms: i64,
+        /// A look-up found them, and not the timetable.
+        found: bool,
+    },
+    /// Room was wanted.
+    Evicted {
+        /// Milliseconds since it was last used; with an LFU policy, in whole minutes.
+        idle_ms: u64,
+        /// How often it was used, as OBJECT FREQ tells, when the policy is LFU.
+        frequency: Option<u8>,
+    },
+}
+
 /// Memory that takes long to free; dropping it frees it.
 #[derive(Debug)]
 pub struct Garbage {
@@ -96,12 +135,8 @@ pub struct Turn {
     pub hits: u64,
     /// Reads that did not.
     pub misses: u64,
-    /// Keys that expired.
-    pub expired: u64,
-    /// Fields of hashes that expired.
-    pub expired_fields: u64,
-    /// How long after its deadline each of these keys and fields was removed, in milliseconds.
-    pub lags_ms: Vec<i64>,
+    /// Keys and fields that went without a command that said so, in the order they did.
+    pub gone: Vec<Gone>,
     /// How accesses are remembered.
     pub access: AccessPolicy,
     /// What the configuration says of encodings.
@@ -203,9 +238,7 @@ impl Turn {
             dirty: 0,
             hits: 0,
             misses: 0,
-            expired: 0,
-            expired_fields: 0,
-            lags_ms: Vec::new(),
+            gone: Vec::new(),
             access: AccessPolicy::Lru,
             limits: Limits::default(),
             no_touch: false,
@@ -217,6 +250,15 @@ impl Turn {
             events: Vec::new(),
             effects: Effects::default(),
         }
+    }
+
+    /// How many keys, and how many fields of hashes, expired, of those in [`Turn::gone`].
+    pub fn expired(&self) -> (u64, u64) {
+        self.gone.iter().fold((0, 0), |(keys, fields), gone| match gone.cause {
+            Cause::Due { .. } => (keys + 1, fields),
+            Cause::Fields { count, .. } => (keys, fields + count),
+            Cause::Evicted { .. } => (keys, fields),
+        })
     }
 
     /// Notes an event, when its class is wanted.

@@ -24,6 +24,8 @@ use crate::shared::Shared;
 const BATCH: usize = 16;
 /// Replies from which a batch's are sent before the next is run.
 const SEND_BYTES_MIN: usize = 64 << 10;
+/// Entries for which the list of what went keeps memory.
+const GONE_KEPT_MAX: usize = 4096;
 /// Memory that the reply buffer may keep.
 const REPLY_BUFFER_BYTES_MAX: usize = 1 << 20;
 
@@ -240,13 +242,13 @@ impl Dispatcher {
         let (turn, stats) = (&mut self.turn, self.shared.stats.worker(self.worker));
         stats.turn(turn);
         self.shared.add_dirty(turn.dirty);
-        (turn.hits, turn.misses, turn.expired, turn.expired_fields, turn.dirty) = (0, 0, 0, 0, 0);
-        if !turn.lags_ms.is_empty() {
+        (turn.hits, turn.misses, turn.dirty) = (0, 0, 0);
+        if !turn.gone.is_empty() {
             // The turn's time stood still while keys were removed.
             let since_us = clock::now_us().saturating_sub(turn.now_ms * 1000).max(0);
-            for lag_ms in turn.lags_ms.drain(..) {
-                stats.expiry_lag((lag_ms.saturating_mul(1000).saturating_add(since_us)).unsigned_abs(), 1);
-            }
+            stats.gone(&turn.gone, self.settings.maxmemory_policy, since_us.unsigned_abs());
+            turn.gone.clear();
+            turn.gone.shrink_to(GONE_KEPT_MAX);
         }
         if !turn.effects.is_empty() {
             self.shared.persistence.log.pipe.send(self.worker, &mut turn.effects);

@@ -205,8 +205,8 @@ fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
         "total_eviction_exceeded_time",
         "current_eviction_exceeded_time",
     ]);
-    lines.put("keyspace_hits", totals.hits);
-    lines.put("keyspace_misses", totals.misses);
+    lines.put("keyspace_hits", totals.traffic.hits);
+    lines.put("keyspace_misses", totals.traffic.misses);
     lines.zero(&[
         "pubsub_channels",
         "pubsub_patterns",
@@ -240,9 +240,10 @@ fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
 /// Expired keys; and Ebbtide's own fields, how long keys outlived their deadlines.
 fn expiry(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
     let totals = shared.stats.totals();
-    let lag_us = shared.stats.expiry_lag_us();
-    lines.put("expired_keys", totals.expired);
-    lines.put("expired_subkeys", totals.expired_fields);
+    let gone = shared.stats.gone();
+    let lag_us = &gone.lag_us;
+    lines.put("expired_keys", gone.all().expired());
+    lines.put("expired_subkeys", gone.all().expired_fields);
     lines.put("expired_stale_perc", format_args!("{:.2}", data.overdue_percent));
     lines.put("expired_time_cap_reached_count", totals.expiry_pauses);
     lines.put("expire_cycle_cpu_milliseconds", totals.expiry_time_us / 1000);

@@ -7,26 +7,29 @@
 //! another thread, and none but an error takes a lock (one that only readers of INFO share).
 
 use std::collections::BTreeMap;
-use std::collections::VecDeque;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use commands::{ROWS, Row};
-use engine::Turn;
+use engine::{Gone, Turn};
 use parking_lot::Mutex;
 
+use crate::config::settings::Policy;
 use crate::histogram::{Distribution, Histogram};
 
 use Ordering::{Acquire, Relaxed, Release};
 
+mod gone;
+mod rates;
+
+use gone::GoneCounters;
+pub use gone::{Evictions, GoneTotals, Losses};
+use rates::Samples;
+pub use rates::{Rates, Traffic};
+
 /// Kinds of errors that are told apart; what comes past them counts as [`ERRORS_OVERFLOW`].
 const ERROR_KINDS_MAX: usize = 128;
 const ERRORS_OVERFLOW: &str = "ERRORSTATS_OVERFLOW";
-
-/// Rates are averages over this time, or since the sample before it.
-const RATE_WINDOW_MS: i64 = 1600;
-/// Time between two samples at least.
-const SAMPLE_INTERVAL_MS: i64 = 100;
 
 /// A counter that one thread writes.
 #[derive(Debug, Default)]
@@ -71,15 +74,13 @@ pub struct WorkerStats {
     written_bytes: Counter,
     hits: Counter,
     misses: Counter,
-    expired: Counter,
-    expired_fields: Counter,
     expiry_pauses: Counter,
     expiry_time_us: Counter,
     turns: Counter,
     turns_time_us: Counter,
     query_limit_hits: Counter,
     output_limit_hits: Counter,
-    expiry_lag_us: Histogram,
+    gone: Mutex<GoneCounters>,
     commands: Box<[CommandCounters]>,
     errors: Mutex<BTreeMap<Box<str>, u64>>,
 }
@@ -96,15 +97,13 @@ impl WorkerStats {
             written_bytes: Counter::default(),
             hits: Counter::default(),
             misses: Counter::default(),
-            expired: Counter::default(),
-            expired_fields: Counter::default(),
             expiry_pauses: Counter::default(),
             expiry_time_us: Counter::default(),
             turns: Counter::default(),
             turns_time_us: Counter::default(),
             query_limit_hits: Counter::default(),
             output_limit_hits: Counter::default(),
-            expiry_lag_us: Histogram::default(),
+            gone: Mutex::default(),
             commands: (0..ROWS).map(|_| CommandCounters::default()).collect(),
             errors: Mutex::default(),
         }
@@ -185,14 +184,12 @@ impl WorkerStats {
     pub fn turn(&self, turn: &Turn) {
         self.hits.add(turn.hits);
         self.misses.add(turn.misses);
-        self.expired.add(turn.expired);
-        self.expired_fields.add(turn.expired_fields);
     }
 
-    /// `n` keys were removed `lag_us` microseconds after their deadline.
-    #[inline]
-    pub fn expiry_lag(&self, lag_us: u64, n: u64) {
-        self.expiry_lag_us.record(lag_us, n);
+    /// `gone` went without a command that said so, `policy` being in force, and `since_us` microseconds after the
+    /// turn's time.
+    pub fn gone(&self, gone: &[Gone], policy: Policy, since_us: u64) {
+        self.gone.lock().count(gone, policy, since_us);
     }
 
     /// Expired keys were removed for `time_us` microseconds; `more`: others are due, but clients come first.
@@ -229,8 +226,6 @@ impl WorkerStats {
             &self.written_bytes,
             &self.hits,
             &self.misses,
-            &self.expired,
-            &self.expired_fields,
             &self.expiry_pauses,
             &self.expiry_time_us,
             &self.turns,
@@ -245,7 +240,7 @@ impl WorkerStats {
                 .for_each(Counter::clear);
             command.latency_ns.get().into_iter().for_each(Histogram::clear);
         }
-        self.expiry_lag_us.clear();
+        self.gone.lock().clear();
         self.errors.lock().clear();
     }
 }
@@ -256,38 +251,7 @@ pub struct Stats {
     workers: Box<[WorkerStats]>,
     /// Counts resets. A worker whose counters are of an older generation has counted nothing since.
     generation: AtomicU64,
-    /// When samples were taken, and the totals then.
-    samples: Mutex<VecDeque<(i64, Traffic)>>,
-}
-
-/// Sums whose rates INFO gives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Commands that ran.
-    pub commands: u64,
-    /// Bytes read from clients.
-    pub read_bytes: u64,
-    /// Bytes sent to clients.
-    pub written_bytes: u64,
-    /// Turns of the workers' loops.
-    pub turns: u64,
-    /// Microseconds that these took, without the waits between them.
-    pub turns_time_us: u64,
-}
-
-/// What [`Stats::rates`] finds, of the last second or two.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Rates {
-    /// Commands a second.
-    pub commands: f64,
-    /// Bytes read from clients a second.
-    pub read_bytes: f64,
-    /// Bytes sent to clients a second.
-    pub written_bytes: f64,
-    /// Turns of the workers' loops a second.
-    pub turns: f64,
-    /// Microseconds a turn.
-    pub turn_us: f64,
+    samples: Mutex<Samples>,
 }
 
 /// Sums of the simple counters.
@@ -305,14 +269,6 @@ pub struct Totals {
     pub reads: u64,
     /// Writes to sockets.
     pub writes: u64,
-    /// Reads that found their key.
-    pub hits: u64,
-    /// Reads that did not.
-    pub misses: u64,
-    /// Keys that expired.
-    pub expired: u64,
-    /// Fields of hashes that expired.
-    pub expired_fields: u64,
     /// How often the removal of expired keys was interrupted for clients' sake.
     pub expiry_pauses: u64,
     /// Microseconds that the removal of expired keys took.
@@ -359,7 +315,7 @@ impl Stats {
     /// then these do not count.
     pub fn reset(&self) {
         self.generation.fetch_add(1, Release);
-        self.samples.lock().clear();
+        *self.samples.lock() = Samples::default();
     }
 
     fn current(&self) -> impl Iterator<Item = &WorkerStats> {
@@ -376,10 +332,6 @@ impl Stats {
             connections_rejected: sum.connections_rejected + w.connections_rejected.get(),
             reads: sum.reads + w.reads.get(),
             writes: sum.writes + w.writes.get(),
-            hits: sum.hits + w.hits.get(),
-            misses: sum.misses + w.misses.get(),
-            expired: sum.expired + w.expired.get(),
-            expired_fields: sum.expired_fields + w.expired_fields.get(),
             expiry_pauses: sum.expiry_pauses + w.expiry_pauses.get(),
             expiry_time_us: sum.expiry_time_us + w.expiry_time_us.get(),
             query_limit_hits: sum.query_limit_hits + w.query_limit_hits.get(),
@@ -395,6 +347,8 @@ impl Stats {
             written_bytes: sum.written_bytes + w.written_bytes.get(),
             turns: sum.turns + w.turns.get(),
             turns_time_us: sum.turns_time_us + w.turns_time_us.get(),
+            hits: sum.hits + w.hits.get(),
+            misses: sum.misses + w.misses.get(),
         })
     }
 
@@ -425,49 +379,34 @@ impl Stats {
         sum
     }
 
-    /// Microseconds by which keys outlived their deadlines.
-    pub fn expiry_lag_us(&self) -> Distribution {
-        let mut sum = Distribution::default();
-        self.current().for_each(|w| w.expiry_lag_us.add_to(&mut sum));
+    /// Keys and fields that went without a command that said so.
+    pub fn gone(&self) -> GoneTotals {
+        let mut sum = GoneTotals::default();
+        self.current().for_each(|w| w.gone.lock().add_to(&mut sum));
         sum
     }
 
     /// Notes the traffic so far, so that [`Stats::rates`] can tell how fast it grows. To be called by one
     /// worker whenever it wakes; most calls do nothing.
     pub fn sample(&self, now_ms: i64) {
-        let mut samples = self.samples.lock();
-        let due = samples.back().is_none_or(|(at_ms, _)| now_ms - at_ms >= SAMPLE_INTERVAL_MS);
-        if !due {
-            return;
-        }
-        samples.push_back((now_ms, self.traffic()));
-        // One sample before the window is kept: the rates start there.
-        while samples.get(1).is_some_and(|(at_ms, _)| now_ms - at_ms >= RATE_WINDOW_MS) {
-            samples.pop_front();
-        }
+        self.samples.lock().take(now_ms, || self.traffic());
     }
 
     /// How fast the traffic has grown lately.
     pub fn rates(&self, now_ms: i64) -> Rates {
-        let samples = self.samples.lock();
-        let in_window = samples.iter().rposition(|(at_ms, _)| now_ms - at_ms >= RATE_WINDOW_MS).unwrap_or(0);
-        let Some((since_ms, then)) = samples.get(in_window) else { return Rates::default() };
-        let now = self.traffic();
-        let seconds = (now_ms - since_ms).max(1) as f64 / 1000.0;
-        let rate = |of: fn(&Traffic) -> u64| of(&now).saturating_sub(of(then)) as f64 / seconds;
-        let turns = rate(|t| t.turns);
-        Rates {
-            commands: rate(|t| t.commands),
-            read_bytes: rate(|t| t.read_bytes),
-            written_bytes: rate(|t| t.written_bytes),
-            turns,
-            turn_us: if turns > 0.0 { rate(|t| t.turns_time_us) / turns } else { 0.0 },
-        }
+        self.samples.lock().rates(now_ms, &self.traffic())
+    }
+
+    /// Reads of the last minute that found their key, and those that did not.
+    pub fn recent_reads(&self, now_ms: i64) -> (u64, u64) {
+        self.samples.lock().reads(now_ms, &self.traffic())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use engine::Cause;
+
     use super::*;
 
     #[test]
@@ -479,14 +418,16 @@ mod tests {
             worker.connected();
             worker.read(10);
             worker.wrote(5);
-            let (hits, misses, expired, expired_fields) = (3, 2, 1, 5);
-            worker.turn(&Turn { hits, misses, expired, expired_fields, ..Turn::new(0, 1) });
+            worker.turn(&Turn { hits: 3, misses: 2, ..Turn::new(0, 1) });
+            let cause = Cause::Due { lag_ms: i as i64, found: false };
+            worker.gone(&[Gone { db: 0, bytes: 50, cause }], Policy::NoEviction, 0);
         }
         let totals = stats.totals();
         assert_eq!((totals.connections, totals.reads, totals.writes), (2, 2, 2));
         assert_eq!((totals.traffic.read_bytes, totals.traffic.written_bytes), (20, 10));
-        assert_eq!((totals.hits, totals.misses), (6, 4));
-        assert_eq!((totals.expired, totals.expired_fields), (2, 10));
+        assert_eq!((totals.traffic.hits, totals.traffic.misses), (6, 4));
+        let gone = stats.gone();
+        assert_eq!((gone.all().expired(), gone.all().expired_bytes, gone.lag_us.max()), (2, 100, 1000));
     }
 
     #[test]
@@ -521,34 +462,5 @@ mod tests {
         assert_eq!(errors.len(), ERROR_KINDS_MAX + 1);
         assert_eq!(errors[ERRORS_OVERFLOW], 74);
         assert_eq!(stats.totals().errors, 203);
-    }
-
-    #[test]
-    fn rates_are_those_of_the_window() {
-        let stats = Stats::new(1);
-        assert_eq!(stats.rates(0), Rates::default());
-        stats.sample(0);
-        for tenth in 1..=50 {
-            stats.worker(0).read(100);
-            stats.worker(0).turned(20);
-            stats.sample(tenth * 100);
-            stats.sample(tenth * 100 + 1);
-        }
-        let rates = stats.rates(5000);
-        assert!((900.0..=1100.0).contains(&rates.read_bytes), "{rates:?}");
-        assert!((9.0..=11.0).contains(&rates.turns), "{rates:?}");
-        assert_eq!((rates.written_bytes, rates.turn_us.round()), (0.0, 20.0));
-        assert!(stats.samples.lock().len() < 20);
-        assert_eq!(stats.rates(60_000), Rates::default(), "nothing came for a minute");
-    }
-
-    #[test]
-    fn lag_is_kept_by_size() {
-        let stats = Stats::new(2);
-        stats.worker(0).expiry_lag(10, 98);
-        stats.worker(1).expiry_lag(5000, 2);
-        let lag = stats.expiry_lag_us();
-        assert_eq!((lag.percentile(50.0), lag.max()), (10, 5000));
-        assert!((5000..5200).contains(&lag.percentile(99.0)));
     }
 }

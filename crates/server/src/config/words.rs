@@ -40,7 +40,7 @@ pub enum LogLevel {
 }
 
 /// Which keys go when memory is short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
     /// None: writes are refused.
     NoEviction,

@@ -183,11 +183,14 @@ pub(super) fn end_loading(shared: &Shared) {
 pub(super) fn drop_expired(shared: &Shared) {
     let mut turn = Turn::new(clock::now_ms(), 0);
     for group in 0..shared.config.settings().io_threads.0 {
-        while shared.store.expire_due(group, &mut turn, usize::MAX) == Due::More {}
-        turn.garbage.clear();
-        turn.lags_ms.clear();
+        let mut due = Due::More;
+        while due == Due::More {
+            due = shared.store.expire_due(group, &mut turn, 1 << 16);
+            shared.persistence.loading.keys_expired.add(turn.expired().0);
+            turn.garbage.clear();
+            turn.gone.clear();
+        }
     }
-    shared.persistence.loading.keys_expired.add(turn.expired);
 }
 
 /// Runs `load` while clients are told that data is loaded.
