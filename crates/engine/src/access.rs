@@ -1,12 +1,17 @@
-//! Access metadata: 24 bits an entry, from which eviction learns what is used least.
+//! Access metadata: 26 bits an entry, from which eviction learns what is used least.
 //!
-//! With an LRU policy they hold the time of the last access in seconds; with an LFU policy the minute of the
-//! last decay (16 bits) and a logarithmic counter of accesses (8 bits). Both follow Redis:
+//! With an LRU policy they hold the time of the last access in quarters of a second, so that a cache whose content
+//! changes within seconds tells old from new, and one whose content lasts for months does too. With an LFU policy they
+//! hold the minute of the last access (16 bits) and a logarithmic counter of accesses (8 bits), as Redis has them:
 //! <https://redis.io/docs/latest/develop/reference/eviction/>.
 
 use crate::rng::Rng;
 
-const CLOCK_MASK: u32 = (1 << 24) - 1;
+/// Bits of the metadata.
+pub(crate) const ACCESS_BITS: u32 = 26;
+const CLOCK_MASK: u32 = (1 << ACCESS_BITS) - 1;
+/// Milliseconds that the clock of LRU policies counts in.
+const TICK_MS: i64 = 250;
 /// What the counter of a new key starts with, so that it is not the first to go.
 const COUNTER_NEW: u8 = 5;
 
@@ -61,7 +66,7 @@ impl Access {
 #[inline]
 pub(crate) fn fresh(policy: AccessPolicy, now_ms: i64) -> u32 {
     match policy {
-        AccessPolicy::Lru => seconds(now_ms),
+        AccessPolicy::Lru => ticks(now_ms),
         AccessPolicy::Lfu { .. } => minutes(now_ms) << 8 | u32::from(COUNTER_NEW),
     }
 }
@@ -70,7 +75,7 @@ pub(crate) fn fresh(policy: AccessPolicy, now_ms: i64) -> u32 {
 #[inline]
 pub(crate) fn touched(access: u32, policy: AccessPolicy, now_ms: i64, rng: &mut Rng) -> u32 {
     match policy {
-        AccessPolicy::Lru => seconds(now_ms),
+        AccessPolicy::Lru => ticks(now_ms),
         AccessPolicy::Lfu { log_factor, .. } => {
             let counter = access_frequency(access, policy, now_ms);
             let chance = u64::from(counter.saturating_sub(COUNTER_NEW)) * u64::from(log_factor) + 1;
@@ -82,13 +87,18 @@ pub(crate) fn touched(access: u32, policy: AccessPolicy, now_ms: i64, rng: &mut 
 
 /// Milliseconds since the last access that the metadata `access` tells of, when the policy is LRU.
 pub fn access_idle_ms(access: u32, now_ms: i64) -> u64 {
-    u64::from(seconds(now_ms).wrapping_sub(access) & CLOCK_MASK) * 1000
+    u64::from(ticks(now_ms).wrapping_sub(access) & CLOCK_MASK) * TICK_MS as u64
+}
+
+/// Minutes since the last access that the metadata `access` tells of, when the policy is LFU.
+pub(crate) fn access_idle_minutes(access: u32, now_ms: i64) -> u32 {
+    minutes(now_ms).wrapping_sub(access >> 8) & 0xffff
 }
 
 /// The metadata of an entry that was last used `idle_ms` ago (LRU); what they cannot hold becomes the most they can.
 pub fn access_of_idle(idle_ms: u64, now_ms: i64) -> u32 {
-    let idle_s = (idle_ms / 1000).min(u64::from(CLOCK_MASK)) as u32;
-    seconds(now_ms).wrapping_sub(idle_s) & CLOCK_MASK
+    let idle = (idle_ms / TICK_MS as u64).min(u64::from(CLOCK_MASK)) as u32;
+    ticks(now_ms).wrapping_sub(idle) & CLOCK_MASK
 }
 
 /// The metadata of an entry whose counter is `frequency` now (LFU).
@@ -100,13 +110,12 @@ pub fn access_of_frequency(frequency: u8, now_ms: i64) -> u32 {
 pub fn access_frequency(access: u32, policy: AccessPolicy, now_ms: i64) -> u8 {
     let counter = (access & 0xff) as u8;
     let AccessPolicy::Lfu { decay_minutes, .. } = policy else { return counter };
-    let passed = minutes(now_ms).wrapping_sub(access >> 8) & 0xffff;
-    let lost = passed.checked_div(decay_minutes).unwrap_or(0);
+    let lost = access_idle_minutes(access, now_ms).checked_div(decay_minutes).unwrap_or(0);
     counter.saturating_sub(u8::try_from(lost).unwrap_or(u8::MAX))
 }
 
-fn seconds(now_ms: i64) -> u32 {
-    (now_ms / 1000) as u32 & CLOCK_MASK
+fn ticks(now_ms: i64) -> u32 {
+    (now_ms / TICK_MS) as u32 & CLOCK_MASK
 }
 
 fn minutes(now_ms: i64) -> u32 {
@@ -124,16 +133,15 @@ mod tests {
     const NOW_MS: i64 = 1_800_000_000_000;
 
     #[test]
-    fn idle_time_counts_in_seconds_and_survives_the_clock_going_round() {
+    fn idle_time_counts_in_quarters_of_a_second_and_survives_the_clock_going_round() {
         let access = fresh(AccessPolicy::Lru, NOW_MS);
-        assert_eq!(access_idle_ms(access, NOW_MS + 12_345), 12_000);
+        assert_eq!(access_idle_ms(access, NOW_MS + 12_345), 12_250);
         assert_eq!(access_of_idle(12_345, NOW_MS + 12_345), access);
-        assert_eq!(
-            access_idle_ms(access_of_idle(u64::MAX, NOW_MS), NOW_MS),
-            u64::from(super::CLOCK_MASK) * 1000
-        );
-        let last_second = ((1i64 << 24) * 107 - 1) * 1000;
-        assert_eq!(access_idle_ms(fresh(AccessPolicy::Lru, last_second), last_second + 2000), 2000);
+        let most_ms = u64::from(super::CLOCK_MASK) * super::TICK_MS as u64;
+        assert!(most_ms > 190 * 24 * 3_600_000, "half a year");
+        assert_eq!(access_idle_ms(access_of_idle(u64::MAX, NOW_MS), NOW_MS), most_ms);
+        let last_tick = ((1i64 << super::ACCESS_BITS) * 107 - 1) * super::TICK_MS;
+        assert_eq!(access_idle_ms(fresh(AccessPolicy::Lru, last_tick), last_tick + 2000), 2000);
     }
 
     #[test]

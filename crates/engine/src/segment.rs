@@ -27,6 +27,8 @@ const FILL_MAX: (usize, usize) = (29, 4);
 const TAG_BITS: u32 = 16;
 /// The window moves on by this many bits.
 const WINDOW_STEP: u8 = 4;
+/// Buckets whose entries are fetched ahead of a visit.
+const BUCKETS_AHEAD: usize = 3;
 /// Buckets at which a segment splits rather than grows, while prefixes may get longer.
 const BUCKETS_SPLIT: usize = 56;
 
@@ -118,14 +120,20 @@ impl Segment {
     /// Finds the entry of `key`, expired or not.
     #[inline]
     pub(crate) fn find(&self, key: Key<'_>) -> Option<Place> {
-        let tag = tag(key.hash, self.depth);
+        self.find_where(key.hash, |entry| entry.key() == key.bytes)
+    }
+
+    /// Finds the entry with the hash `hash` that `is_it` says it is.
+    #[inline]
+    pub(crate) fn find_where(&self, hash: u64, is_it: impl Fn(Entry<'_>) -> bool) -> Option<Place> {
+        let tag = tag(hash, self.depth);
         let mut b = self.home(tag);
         for _ in 0..self.buckets.len() {
             let bucket = &self.buckets[b];
             let mut matches = bucket.matches(tag);
             while matches != 0 {
                 let slot = matches.trailing_zeros();
-                if bucket.0[slot as usize].get().is_some_and(|e| e.key() == key.bytes) {
+                if bucket.0[slot as usize].get().is_some_and(&is_it) {
                     return Some(Place { bucket: b as u32, slot });
                 }
                 matches &= matches - 1;
@@ -389,6 +397,20 @@ impl Segment {
             let prefix = hash >> (shift + TAG_BITS - 1) >> 1 << 1 << (shift + TAG_BITS - 1);
             prefix | behind << shift
         })
+    }
+
+    /// Visits every entry; with `volatile` only those in buckets where some may have a deadline. The memory's latency is
+    /// waited for once a few buckets.
+    pub(crate) fn each<'e>(&'e self, volatile: bool, mut visit: impl FnMut(Entry<'e>)) {
+        let wanted = |b: usize| !volatile || self.bounds.get(b).is_some_and(|&bound| bound != NEVER);
+        let entries = |b: usize| self.buckets[b].0.iter().filter_map(Slot::get);
+        let ahead = |b: usize| entries(b).for_each(|entry| prefetch(entry.address()));
+        let mut fetched = (0..self.buckets.len()).filter(|&b| wanted(b));
+        fetched.by_ref().take(BUCKETS_AHEAD).for_each(ahead);
+        for b in (0..self.buckets.len()).filter(|&b| wanted(b)) {
+            fetched.next().map(ahead);
+            entries(b).for_each(&mut visit);
+        }
     }
 
     /// The entry in slot number `n` of all, if one is there; for choosing at random.

@@ -1,7 +1,7 @@
 //! The store: stripes of the keyspace, each behind its own lock.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
@@ -16,6 +16,8 @@ use crate::turn::Turn;
 
 /// Bits of a hash that name the stripe, with one group: few, so that the stripes stay in the processor's cache.
 const STRIPE_BITS_ALONE: u32 = 6;
+/// Parts in which keys are counted, so that workers seldom write to the same cache line.
+const KEY_COUNTS: usize = 16;
 /// With more, so many that two workers seldom want the same.
 const STRIPE_BITS_SHARED: u32 = 10;
 
@@ -102,6 +104,8 @@ pub struct Store {
     /// Bits of a hash that name the stripe, the top ones.
     stripe_bits: u32,
     counts: Box<[OnceLock<Counts>]>,
+    /// The keys of all databases, in parts: those of every so many stripes.
+    keys: Box<[Padded<AtomicI64>]>,
     pub(crate) timetable: Timetable,
     secrets: RapidSecrets,
     /// What members of collections are hashed with.
@@ -132,6 +136,7 @@ impl Store {
         Store {
             stripes: (0..1 << stripe_bits).map(|_| Padded::default()).collect(),
             counts: (0..options.databases.max(1)).map(|_| OnceLock::new()).collect(),
+            keys: (0..KEY_COUNTS).map(|_| Padded::default()).collect(),
             stripe_bits,
             timetable: Timetable::new(1 << stripe_bits, options.groups),
             secrets: RapidSecrets::seed(options.secret),
@@ -205,16 +210,35 @@ impl Store {
     #[inline]
     pub(crate) fn note(&self, stripe: usize, db: u32, table: Option<&Table>) {
         let counts = self.counts[db as usize].get_or_init(|| Counts::new(self.stripes()));
-        counts.live[stripe].store(table.map_or(0, Table::len), Ordering::Relaxed);
+        let (live, before) = (table.map_or(0, Table::len), counts.live[stripe].load(Ordering::Relaxed));
+        if live != before {
+            counts.live[stripe].store(live, Ordering::Relaxed);
+            let keys = &self.keys[stripe % self.keys.len()].0;
+            keys.fetch_add(i64::from(live) - i64::from(before), Ordering::Relaxed);
+        }
         counts.volatile[stripe].store(table.map_or(0, Table::volatile), Ordering::Relaxed);
         if let Some(table) = table {
             self.timetable.lower(stripe, table.next_deadline());
         }
     }
 
+    /// How many keys all databases have.
+    pub fn keys(&self) -> u64 {
+        let sum: i64 = self.keys.iter().map(|part| part.0.load(Ordering::Relaxed)).sum();
+        sum.max(0).unsigned_abs()
+    }
+
     /// How many keys `db` has in `stripe`.
     pub(crate) fn stripe_len(&self, db: u32, stripe: usize) -> u32 {
         self.counts[db as usize].get().map_or(0, |c| c.live[stripe].load(Ordering::Relaxed))
+    }
+
+    /// Whether `stripe` has keys; with `volatile` such with a deadline.
+    pub(crate) fn has_candidates(&self, stripe: usize, volatile: bool) -> bool {
+        let counts = self.counts.iter().filter_map(OnceLock::get);
+        counts
+            .map(|c| if volatile { &c.volatile } else { &c.live })
+            .any(|of| of[stripe].load(Ordering::Relaxed) > 0)
     }
 
     /// How many keys `db` has; keys whose deadline came within the last milliseconds may still count.

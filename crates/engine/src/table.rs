@@ -95,6 +95,13 @@ impl Table {
         self.segments[segment].find(key).map(|place| Position { segment: segment as u32, place })
     }
 
+    /// Finds the entry whose key has this hash, as `hash_of` says.
+    pub(crate) fn find_hash(&self, hash: u64, hash_of: impl Fn(&[u8]) -> u64) -> Option<Position> {
+        let segment = self.segment_of(hash);
+        let place = self.segments[segment].find_where(hash, |entry| hash_of(entry.key()) == hash)?;
+        Some(Position { segment: segment as u32, place })
+    }
+
     /// Prefetches the header of the segment of `hash`.
     #[inline]
     pub(crate) fn prefetch_segment(&self, hash: u64) {
@@ -372,6 +379,32 @@ impl Table {
             if let Some(entry) = segment.slot_entry(rng.below(segment.slots() as u64) as usize) {
                 return Some(entry);
             }
+        }
+    }
+
+    /// Visits all entries of whole segments, from that of `hash` on, until at least `count` were visited; with `volatile`
+    /// only entries that have a deadline.
+    pub(crate) fn sample<'e>(
+        &'e self,
+        hash: u64,
+        count: usize,
+        volatile: bool,
+        mut visit: impl FnMut(Entry<'e>),
+    ) {
+        let (mut seen, first) = (0, self.segment_of(hash));
+        let there = if volatile { self.volatile } else { self.len };
+        let count = count.min(there as usize);
+        for i in 0..self.segments.len() {
+            if seen >= count {
+                break;
+            }
+            let segment = &self.segments[(first + i) % self.segments.len()];
+            segment.each(volatile, |entry| {
+                if !volatile || entry.deadline_ms().is_some() {
+                    seen += 1;
+                    visit(entry);
+                }
+            });
         }
     }
 

@@ -91,11 +91,10 @@ pub enum Cause {
 /// Memory that takes long to free; dropping it frees it.
 #[derive(Debug)]
 pub struct Garbage {
-    _freed: Freed,
+    freed: Freed,
 }
 
 #[derive(Debug)]
-#[allow(dead_code, reason = "kept only to be dropped")]
 #[allow(clippy::vec_box, reason = "tables come boxed from their stripes")]
 enum Freed {
     Entry(EntryBox),
@@ -112,13 +111,21 @@ impl Garbage {
     pub(crate) fn discard(turn: &mut Turn, entry: EntryBox) {
         let min = if entry.view().is_big() { GARBAGE_NODES_BYTES_MIN } else { GARBAGE_BYTES_MIN };
         if entry.view().allocated_bytes() >= min {
-            turn.garbage.push(Garbage { _freed: Freed::Entry(entry) });
+            turn.garbage.push(Garbage { freed: Freed::Entry(entry) });
+        }
+    }
+
+    /// Bytes of memory it gives back; nothing when that is not known before (emptied databases).
+    pub fn bytes(&self) -> Option<usize> {
+        match &self.freed {
+            Freed::Entry(entry) => Some(entry.view().memory_bytes()),
+            Freed::Tables(_) => None,
         }
     }
 
     #[allow(clippy::vec_box, reason = "tables come boxed from their stripes")]
     pub(crate) fn tables(tables: Vec<Box<Table>>) -> Garbage {
-        Garbage { _freed: Freed::Tables(tables) }
+        Garbage { freed: Freed::Tables(tables) }
     }
 }
 

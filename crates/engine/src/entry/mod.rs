@@ -4,9 +4,9 @@
 //!
 //! | bytes | content |
 //! | --- | --- |
-//! | 1 | kind of the value (bits 0 to 2), its form (bits 4 and 5), the high bit of its stage (bit 3) |
+//! | 1 | kind of the value (bits 0 to 2), its form (bits 4 and 5), the high bit of its stage (bit 3), the top of the next but one (bits 6 and 7) |
 //! | 1 | flags |
-//! | 3 | access metadata, see [`crate::access`] |
+//! | 3 | access metadata, see [`crate::access`], but for their top 2 bits |
 //! | 1 or 4 | length of the key (4 with `KEY_LONG`) |
 //! | 0 or 8 | deadline (with `DEADLINE`) |
 //! | 8, 1 or 4 | integer or pointer; for an inline value its length (4 with `VALUE_LONG`) |
@@ -53,6 +53,8 @@ const STAGE_HIGH: u8 = 1 << 3;
 const FORM_SHIFT: u32 = 4;
 
 const ACCESS_AT: usize = 2;
+/// The top bits of the access metadata, in the first byte.
+const ACCESS_TOP_SHIFT: u32 = 6;
 const KEY_LEN_AT: usize = 5;
 
 /// Longest value that is kept inside the entry: a longer one would make changing the deadline, which moves
@@ -203,9 +205,10 @@ impl Head<'_> {
         // are borrowed apart from the new allocation.
         unsafe {
             let stage_high = if tags.stage & 2 != 0 { STAGE_HIGH } else { 0 };
-            at.write(tags.kind as u8 | stage_high | (form as u8) << FORM_SHIFT);
+            let [low @ .., top] = self.access.to_le_bytes();
+            at.write(tags.kind as u8 | stage_high | (form as u8) << FORM_SHIFT | top << ACCESS_TOP_SHIFT);
             at.add(1).write(flags);
-            at.add(ACCESS_AT).cast::<[u8; 3]>().write_unaligned(access_bytes(self.access));
+            at.add(ACCESS_AT).cast::<[u8; 3]>().write_unaligned(low);
             let mut field = at.add(KEY_LEN_AT);
             if flags & KEY_LONG != 0 {
                 let len = u32::try_from(key.len()).expect("a key is shorter than 4 GiB");
@@ -285,11 +288,16 @@ impl EntryBox {
         Entry { at: self.0, borrow: PhantomData }
     }
 
-    /// Writes the access metadata (24 bits).
+    /// Writes the access metadata (26 bits).
     #[inline]
     pub(crate) fn set_access(&mut self, access: u32) {
-        // SAFETY: the field lies in every entry.
-        unsafe { self.0.add(ACCESS_AT).cast::<[u8; 3]>().write_unaligned(access_bytes(access)) };
+        let [low @ .., top] = access.to_le_bytes();
+        let first = self.view().byte(0) & !(u8::MAX << ACCESS_TOP_SHIFT) | top << ACCESS_TOP_SHIFT;
+        // SAFETY: the bytes lie in every entry; the two bits of the first say nothing about the layout.
+        unsafe {
+            self.0.write(first);
+            self.0.add(ACCESS_AT).cast::<[u8; 3]>().write_unaligned(low);
+        }
     }
 
     /// Notes which cuts need the entry no more: a bit each.
@@ -481,12 +489,12 @@ impl<'e> Entry<'e> {
         size_class(key_at(self.form(), self.flags()) + self.key_len() + inline)
     }
 
-    /// The access metadata (24 bits).
+    /// The access metadata (26 bits).
     #[inline]
     pub(crate) fn access(self) -> u32 {
         // SAFETY: the field lies in every entry.
         let [a, b, c] = unsafe { self.at.add(ACCESS_AT).cast::<[u8; 3]>().read_unaligned() };
-        u32::from_le_bytes([a, b, c, 0])
+        u32::from_le_bytes([a, b, c, self.byte(0) >> ACCESS_TOP_SHIFT])
     }
 
     /// Which cuts need the entry no more: a bit each.
@@ -566,11 +574,6 @@ fn inline_is_smaller(key_len: usize, flags: u8, value_len: usize) -> bool {
 #[inline]
 fn key_at(form: Form, flags: u8) -> usize {
     usize::from(KEY_AT[form as usize * 8 + usize::from(flags & 7)])
-}
-
-fn access_bytes(access: u32) -> [u8; 3] {
-    let [a, b, c, _] = access.to_le_bytes();
-    [a, b, c]
 }
 
 fn layout(bytes: usize) -> Layout {
