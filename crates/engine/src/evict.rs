@@ -167,7 +167,7 @@ impl Store {
         self.note(stripe, db, Some(table));
         let bytes = entry.view().memory_bytes();
         if is_due(entry.view(), turn.now_ms) {
-            Expiry::new(turn, db).key(entry);
+            Expiry::found(turn, db).key(entry);
         } else {
             evicted(how, entry, db, turn);
         }

@@ -98,6 +98,7 @@ pub struct Garbage {
 #[allow(clippy::vec_box, reason = "tables come boxed from their stripes")]
 enum Freed {
     Entry(EntryBox),
+    #[allow(dead_code, reason = "kept only to be dropped")]
     Tables(Vec<Box<Table>>),
 }
 
