@@ -179,8 +179,39 @@ mod tests {
         ]);
         client.check_errors(&[("OBJECT FREQ a", &NO_FREQUENCY.to_string())]);
         client.turn.access = AccessPolicy::Lfu { log_factor: 10, decay_minutes: 1 };
-        client.check(&[("SET a 1", "OK"), ("OBJECT FREQ a", "(integer) 5"), ("OBJECT IDLETIME x", "(nil)")]);
+        client.check(&[("SET b 1", "OK"), ("OBJECT FREQ b", "(integer) 5"), ("OBJECT IDLETIME x", "(nil)")]);
         client.check_errors(&[("OBJECT IDLETIME a", &NO_IDLE_TIME.to_string())]);
+    }
+
+    #[test]
+    fn a_counter_survives_writing_over() {
+        let mut client = Client::new();
+        client.turn.access = AccessPolicy::Lfu { log_factor: 0, decay_minutes: 1 };
+        client.check(&[("SET a 1", "OK"), ("OBJECT FREQ a", "(integer) 5")]);
+        for (line, counter) in [
+            ("SET a 12", 6),
+            ("SET a long-enough-to-need-another-entry EX 100", 7),
+            ("APPEND a x", 8),
+            ("SETRANGE a 2 x", 9),
+            ("GET a", 10),
+            ("SUNIONSTORE a none", -1),
+        ] {
+            client.send(line);
+            let expected = if counter < 0 { "(nil)".to_owned() } else { format!("(integer) {counter}") };
+            client.check(&[("OBJECT FREQ a", &expected)]);
+        }
+        client.check(&[("SADD s 1", "(integer) 1"), ("SUNIONSTORE t s", "(integer) 1")]);
+        client.check(&[("OBJECT FREQ t", "(integer) 5"), ("SUNIONSTORE t s", "(integer) 1")]);
+        client.check(&[("OBJECT FREQ t", "(integer) 6"), ("COPY t u", "(integer) 1")]);
+        client.check(&[("OBJECT FREQ u", "(integer) 5"), ("OBJECT FREQ t", "(integer) 7")]);
+        client.session.no_touch = true;
+        client.turn.no_touch = true;
+        client.check(&[("SET t x", "OK"), ("OBJECT FREQ t", "(integer) 7")]);
+        client.turn.access = AccessPolicy::Lru;
+        client.check(&[("SUNIONSTORE v s", "(integer) 1"), ("OBJECT IDLETIME v", "(integer) 0")]);
+        client.turn.now_ms += 3000;
+        client.check(&[("OBJECT IDLETIME v", "(integer) 3"), ("SUNIONSTORE v s", "(integer) 1")]);
+        client.check(&[("OBJECT IDLETIME v", "(integer) 0")]);
     }
 
     #[test]

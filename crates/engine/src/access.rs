@@ -6,6 +6,7 @@
 //! <https://redis.io/docs/latest/develop/reference/eviction/>.
 
 use crate::rng::Rng;
+use crate::turn::Turn;
 
 /// Bits of the metadata.
 pub(crate) const ACCESS_BITS: u32 = 26;
@@ -82,6 +83,16 @@ pub(crate) fn touched(access: u32, policy: AccessPolicy, now_ms: i64, rng: &mut 
             let grows = counter < u8::MAX && rng.below(chance) == 0;
             minutes(now_ms) << 8 | u32::from(counter + u8::from(grows))
         }
+    }
+}
+
+/// The metadata of a key whose value is written over: as after one more access. With an LFU policy a client whose
+/// look-ups are no accesses leaves them as they were.
+#[inline]
+pub(crate) fn overwritten(access: u32, turn: &mut Turn) -> u32 {
+    match turn.access {
+        AccessPolicy::Lfu { .. } if turn.no_touch => access,
+        policy => touched(access, policy, turn.now_ms, &mut turn.rng),
     }
 }
 

@@ -250,14 +250,15 @@ impl<'a, 's> Db<'a, 's> {
 
     #[inline]
     fn set(&mut self, key: Key<'_>, value: Payload<'_>, deadline: Deadline) {
-        let access = access::fresh(self.turn.access, self.turn.now_ms);
         let Some(at) = self.find(key) else {
+            let access = access::fresh(self.turn.access, self.turn.now_ms);
             let deadline_ms = if let Deadline::At(at) = deadline { Some(at) } else { None };
             return self.insert(key, EntryBox::new(key.bytes, value, deadline_ms, access));
         };
         let store = self.held.store();
         let (stripe, tables) = self.held.of_hash(key.hash);
         let Some(table) = tables.table_mut(self.index) else { return };
+        let access = access::overwritten(table.entry(at).access(), self.turn);
         let before = table.entry(at).deadline_ms();
         let after = match deadline {
             Deadline::Keep => before,
@@ -336,35 +337,29 @@ impl<'a, 's> Db<'a, 's> {
     }
 
     /// Adds `tail` to the end of the string at `key`, which is made when it is not there; its new length.
-    /// Amortized cost: the length of `tail`. The caller has checked the type.
+    /// Amortized cost: the length of `tail`. The caller has checked the type with [`Db::write`], which is the access.
     pub fn append(&mut self, key: Key<'_>, tail: &[u8]) -> usize {
-        let access = access::fresh(self.turn.access, self.turn.now_ms);
         let Some(at) = self.find(key) else {
             self.set_string(key, tail, Deadline::Never);
             return tail.len();
         };
         let Some(table) = self.table(key) else { return 0 };
         table.entry_mut(key.hash, at, Fate::Changes, |entry| {
-            entry.set_access(access);
             entry.append(tail);
             entry.view().str().len()
         })
     }
 
     /// The bytes of the string at `key`, to be changed in place: made when it is not there, and lengthened
-    /// with zeros to `len_min` when it is shorter. The caller has checked the type.
+    /// with zeros to `len_min` when it is shorter. The caller has checked the type, which counted as the access.
     pub fn string_mut(&mut self, key: Key<'_>, len_min: usize) -> &mut [u8] {
-        let access = access::fresh(self.turn.access, self.turn.now_ms);
         let at = self.find(key).or_else(|| {
             self.set_raw(key, b"", Deadline::Never);
             self.find(key)
         });
         let table = self.table(key).expect("the key is there, or was just made");
         let at = at.expect("the key is there, or was just made");
-        table.entry_mut(key.hash, at, Fate::Changes, |entry| {
-            entry.set_access(access);
-            entry.lengthen(len_min);
-        });
+        table.entry_mut(key.hash, at, Fate::Changes, |entry| entry.lengthen(len_min));
         table.bytes_mut(at)
     }
 
@@ -405,9 +400,12 @@ impl<'a, 's> Db<'a, 's> {
         self.remove_at(key, at, Fate::Changes).map(Owned::of)
     }
 
-    /// A copy of the value at `key` with its deadline.
+    /// A copy of the value at `key` with its deadline, used as if it was made now.
     pub fn copy(&mut self, key: Key<'_>) -> Option<Owned> {
-        self.peek(key).map(Owned::copy_of)
+        let access = access::fresh(self.turn.access, self.turn.now_ms);
+        let mut copy = self.peek(key).map(Owned::copy_of)?;
+        copy.access = access;
+        Some(copy)
     }
 
     /// Makes `key` what `value` is, with its deadline; an old value is freed as `free` says.
@@ -416,8 +414,13 @@ impl<'a, 's> Db<'a, 's> {
         self.insert(key, value.into_entry(key.bytes));
     }
 
-    /// [`Db::put`] that tells of a new key only when there was none.
-    pub fn overwrite(&mut self, key: Key<'_>, value: Owned, free: Free) {
+    /// Makes `key` the new value `value`, whatever it was; an old value is freed as `free` says.
+    pub fn overwrite(&mut self, key: Key<'_>, mut value: Owned, free: Free) {
+        let before = self.peek(key).map(Entry::access);
+        value.access = match before {
+            Some(before) => access::overwritten(before, self.turn),
+            None => access::fresh(self.turn.access, self.turn.now_ms),
+        };
         let entry = value.into_entry(key.bytes);
         if self.delete(key, free) { self.place(key, entry) } else { self.insert(key, entry) }
     }
