@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use crate::memory::size_class;
+use crate::relocate::Mover;
 
 /// Owned bytes. Invariants: `0` points to an allocation of `HEADER + capacity` bytes, aligned to 8, that
 /// nobody else owns; `length <= capacity`; the first `length` bytes after the header are initialized.
@@ -160,6 +161,15 @@ impl Blob {
         self.0 = at;
         // SAFETY: `realloc` kept the header.
         unsafe { self.0.as_mut().capacity = size - HEADER };
+    }
+
+    /// Moves it, if `mover` wants that.
+    pub(crate) fn relocate(&mut self, mover: &mut dyn Mover) {
+        if mover.is_sparse(self.0.as_ptr().cast()) {
+            let mut moved = Blob::with_capacity(self.header().capacity);
+            moved.extend(self.bytes());
+            *self = moved;
+        }
     }
 
     /// Gives up the ownership to the pointer returned; [`Blob::from_raw`] takes it back.

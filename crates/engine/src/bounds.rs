@@ -1,5 +1,7 @@
 //! The earliest of many deadlines: a tournament tree over a growing number of contestants.
 
+use crate::relocate::{Mover, relocate_vec};
+
 /// "No deadline".
 const NEVER: i64 = i64::MAX;
 
@@ -59,6 +61,11 @@ impl Earliest {
         if i >= leaves || at < self.nodes[leaves + i] {
             self.set(i, at);
         }
+    }
+
+    /// Moves the nodes.
+    pub(crate) fn relocate(&mut self, mover: &mut dyn Mover) {
+        relocate_vec(&mut self.nodes, mover);
     }
 
     fn grow(&mut self, contestants: usize) {

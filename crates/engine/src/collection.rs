@@ -13,6 +13,7 @@ use crate::hash::BigHash;
 use crate::limits::Limits;
 use crate::list::BigList;
 use crate::packed::{self, Packed};
+use crate::relocate::Mover;
 use crate::set::BigSet;
 use crate::stream::Stream;
 use crate::value::Kind;
@@ -42,6 +43,18 @@ impl Big {
             Big::ZSet(zset) => zset.allocated_bytes(),
             Big::Hash(hash) => hash.allocated_bytes(),
             Big::Stream(stream) => stream.allocated_bytes(),
+        }
+    }
+
+    /// Moves what it is made of, from `cursor` on (0 is the beginning), where `mover` wants it moved; where to go on when
+    /// there is no time for the rest. What a clone shares stays.
+    pub(crate) fn relocate(&mut self, cursor: u64, mover: &mut dyn Mover) -> Option<u64> {
+        match self {
+            Big::List(list) => list.relocate(cursor, mover),
+            Big::Set(set) => set.relocate(cursor, mover),
+            Big::ZSet(zset) => zset.relocate(cursor, mover),
+            Big::Hash(hash) => hash.relocate(cursor, mover),
+            Big::Stream(stream) => stream.relocate(cursor, mover),
         }
     }
 

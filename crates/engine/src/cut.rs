@@ -105,12 +105,12 @@ pub struct Size {
     pub volatile: u64,
 }
 
-/// Whether a cut has more to hand out.
+/// Whether what goes in steps, such as a cut, has more of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// More may come.
     More,
-    /// All was handed out.
+    /// That was all.
     Done,
 }
 

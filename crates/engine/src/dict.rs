@@ -11,6 +11,7 @@
 mod directory;
 mod iter;
 mod record;
+mod relocate;
 mod segment;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@
 use crate::entry::{Entry, EntryBox};
 use crate::key::Key;
 use crate::memory::{matching_tags, prefetch};
+use crate::relocate::Mover;
 use crate::slot::Slot;
 
 /// Slots in a bucket.
@@ -305,6 +306,17 @@ impl Segment {
             new.place(tag, entry, bound);
         }
         *self = new;
+    }
+
+    /// Moves the buckets and bounds, not the entries.
+    pub(crate) fn relocate(&mut self, mover: &mut dyn Mover) {
+        if mover.is_sparse(self.buckets.as_ptr().cast()) {
+            let buckets = self.buckets.iter_mut();
+            self.buckets = buckets.map(|bucket| std::mem::replace(bucket, Bucket::EMPTY)).collect();
+        }
+        if !self.bounds.is_empty() && mover.is_sparse(self.bounds.as_ptr().cast()) {
+            self.bounds = self.bounds.clone();
+        }
     }
 
     fn prefetch_entries(&self) {

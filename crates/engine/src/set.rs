@@ -16,6 +16,7 @@ use crate::dict::Dict;
 use crate::entry::{Entry, EntryBox, Tags};
 use crate::limits::Limits;
 use crate::packed::{self, Element, Encoded, HEADER_BYTES, PACKED_BYTES_MAX, PACKED_ELEMENTS_MAX, Packed};
+use crate::relocate::Mover;
 use crate::rng::Rng;
 use crate::value::{Kind, Owned, WrongType, canonical_int};
 
@@ -46,6 +47,11 @@ impl BigSet {
     /// Memory it takes.
     pub(crate) fn allocated_bytes(&self) -> usize {
         self.dict.allocated_bytes()
+    }
+
+    /// See [`crate::collection::Big::relocate`].
+    pub(crate) fn relocate(&mut self, cursor: u64, mover: &mut dyn Mover) -> Option<u64> {
+        self.dict.relocate(cursor, mover)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::cut::CutBits;
 use crate::expiry::Expiry;
 use crate::key::Key;
 use crate::order::Order;
+use crate::relocate::Mover;
 use crate::table::Table;
 use crate::timetable::{Timetable, Wake};
 use crate::turn::Turn;
@@ -73,6 +74,17 @@ impl Stripe {
             self.tables.resize_with(most, || None);
         }
         self.tables.swap(a as usize, b as usize);
+    }
+
+    /// Moves what the table of `db` is made of beside its segments' buckets and entries.
+    pub(crate) fn relocate_table(&mut self, db: u32, mover: &mut dyn Mover) {
+        let Some(Some(table)) = self.tables.get_mut(db as usize) else { return };
+        table.relocate_lists(mover);
+        if mover.is_sparse(std::ptr::from_ref::<Table>(table).cast()) {
+            let stripe_bits = table.stripe_bits();
+            let moved = Box::new(std::mem::replace(&mut **table, Table::new(stripe_bits)));
+            *table = moved;
+        }
     }
 
     fn next_deadline(&self) -> i64 {
@@ -161,6 +173,11 @@ impl Store {
     #[inline]
     pub(crate) fn stripes(&self) -> usize {
         self.stripes.len()
+    }
+
+    /// How many groups share the work: the stripes of one are that many apart.
+    pub(crate) fn groups(&self) -> usize {
+        self.timetable.groups()
     }
 
     /// Bits of a hash that name the stripe.

@@ -22,6 +22,7 @@ use entries::Entries;
 use crate::collection::{Big, Body};
 use crate::entry::Entry;
 use crate::limits::Limits;
+use crate::relocate::Mover;
 use crate::value::{Kind, WrongType};
 
 type Groups = BTreeMap<Box<[u8]>, Arc<Group>>;
@@ -329,6 +330,11 @@ impl Stream {
             consumer.active_ms = Some(now_ms);
         }
         Claimed::Yes(pending)
+    }
+
+    /// See [`Big::relocate`]. Its groups stay where they are: mostly they are small beside the entries.
+    pub(crate) fn relocate(&mut self, cursor: u64, mover: &mut dyn Mover) -> Option<u64> {
+        self.entries.relocate(cursor, mover)
     }
 
     /// Bytes of memory it takes beside itself, about; what clones share is counted in each.

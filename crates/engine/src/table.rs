@@ -12,6 +12,7 @@ use crate::entry::{Entry, EntryBox};
 use crate::expiry::Expiry;
 use crate::key::Key;
 use crate::memory::prefetch;
+use crate::relocate::{Mover, relocate_vec};
 use crate::rng::Rng;
 use crate::segment::{NEVER, Place, SLOTS, Segment};
 
@@ -58,6 +59,11 @@ impl Table {
             earliest: Earliest::default(),
             cuts: Vec::new(),
         }
+    }
+
+    /// Bits of the hash that name the stripe.
+    pub(crate) fn stripe_bits(&self) -> u8 {
+        self.stripe_bits
     }
 
     /// How many entries it has.
@@ -179,6 +185,27 @@ impl Table {
     /// Notes which cuts want the entry at `at` no more.
     pub(crate) fn set_marks(&mut self, at: Position, marks: u8) {
         self.segments[at.segment as usize].entry_mut(at.place, |entry| entry.set_cuts(marks));
+    }
+
+    /// Runs `relocate`, which moves the entry at `at` in memory and changes nothing of it.
+    pub(crate) fn move_entry<R>(&mut self, at: Position, relocate: impl FnOnce(&mut EntryBox) -> R) -> R {
+        self.segments[at.segment as usize].entry_mut(at.place, relocate)
+    }
+
+    /// Moves the directory and the lists of segments and bounds.
+    pub(crate) fn relocate_lists(&mut self, mover: &mut dyn Mover) {
+        relocate_vec(&mut self.directory, mover);
+        relocate_vec(&mut self.segments, mover);
+        self.earliest.relocate(mover);
+    }
+
+    /// Moves the buckets of the segment that begins with `hash`, if one does.
+    pub(crate) fn relocate_segment(&mut self, hash: u64, mover: &mut dyn Mover) {
+        let segment = self.segment_of(hash);
+        let segment = &mut self.segments[segment];
+        if hash & u64::MAX.checked_shr(u32::from(segment.depth)).unwrap_or(0) == 0 {
+            segment.relocate(mover);
+        }
     }
 
     /// Puts `entry`, of the same key and deadline, in the place of the one at `at`, which comes back.

@@ -34,6 +34,11 @@ impl Timetable {
         }
     }
 
+    /// How many groups there are; stripe `s` is one of group `s % groups`.
+    pub(crate) fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
     /// Sets what wakes a sleeping group; only the first call counts.
     pub(crate) fn on_wake(&self, wake: Wake) {
         let _ = self.wake.set(wake);

@@ -25,6 +25,8 @@ use std::ops::Range;
 use node::{Child, Edges, Totals};
 pub(crate) use walk::Walk;
 
+use crate::relocate::Mover;
+
 /// Elements side by side: what the tree splits and merges.
 pub(crate) trait Leaf: Clone + Debug {
     /// What leaves are found by; `()` where only positions count.
@@ -56,6 +58,12 @@ pub(crate) trait Leaf: Clone + Debug {
 
     /// Removes the elements of `range`, which are some and not all.
     fn remove(&mut self, range: Range<usize>);
+
+    /// Moves what it allocated, where `mover` wants it moved.
+    fn relocate(&mut self, mover: &mut dyn Mover);
+
+    /// Moves what `bound` allocated, if it is of a kind that does.
+    fn relocate_bound(_bound: &mut Self::Bound, _mover: &mut dyn Mover) {}
 }
 
 /// A sequence of elements in leaves.
@@ -233,6 +241,20 @@ impl<L: Leaf> Tree<L> {
         }
         root.remove(range, Edges::BOTH, &mut self.totals);
         self.settle_root(Vec::new());
+    }
+
+    /// Moves the nodes and leaves from the one with the element at position `cursor` on, where `mover` wants them moved;
+    /// the position to go on from when there is no time for the rest.
+    pub(crate) fn relocate(&mut self, cursor: u64, mover: &mut dyn Mover) -> Option<u64> {
+        let mut position = cursor as usize;
+        let root = self.root.as_mut()?;
+        while position < root.len {
+            position += root.relocate(position, &mut self.totals, mover);
+            if position < root.len && !mover.has_time() {
+                return Some(position as u64);
+            }
+        }
+        None
     }
 
     /// Runs `act` on the leaf that `choose` leads to, with room for leaves that are to stand behind it.

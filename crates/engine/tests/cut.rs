@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Batch, Cut, Db, Deadline, Free, Held, Options, Record, Step, Store, Turn};
+use engine::{Batch, Cut, Db, Deadline, Free, Held, Mover, Options, Pass, Record, Step, Store, Turn};
 use proptest::prelude::*;
 
 /// Database and key to value and deadline.
@@ -31,12 +31,29 @@ enum Op {
     Begin,
     Steps(usize),
     Cancel,
+    Relocate(usize),
 }
 
 struct World<'s> {
     store: &'s Store,
     groups: usize,
     turn: Turn,
+    pass: Pass,
+}
+
+/// Moves everything, in the smallest steps.
+struct Every;
+
+impl Mover for Every {
+    fn is_sparse(&mut self, _at: *const u8) -> bool {
+        true
+    }
+
+    fn has_time(&mut self) -> bool {
+        false
+    }
+
+    fn key_done(&mut self) {}
 }
 
 impl World<'_> {
@@ -107,6 +124,11 @@ impl World<'_> {
             Op::Expire => {
                 for group in 0..self.groups {
                     while self.store.expire_due(group, &mut self.turn, 100) == engine::Due::More {}
+                }
+            }
+            Op::Relocate(steps) => {
+                for _ in 0..steps {
+                    self.store.relocate(&mut self.pass, &mut Every);
                 }
             }
             Op::Begin | Op::Steps(_) | Op::Cancel => {}
@@ -210,6 +232,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => Just(Op::Begin),
         20 => (1..6usize).prop_map(Op::Steps),
         1 => Just(Op::Cancel),
+        10 => (1..100usize).prop_map(Op::Relocate),
     ]
 }
 
@@ -217,7 +240,7 @@ fn op() -> impl Strategy<Value = Op> {
 fn run(groups: usize, fill: u16, ops: &[Op]) {
     let store = Store::new(&Options { databases: 2, secret: 7, groups });
     let store = &store;
-    let mut world = World { store, groups, turn: Turn::new(1000, 1) };
+    let mut world = World { store, groups, turn: Turn::new(1000, 1), pass: Pass::new(0) };
     for key in 0..fill {
         world.run(&Op::Set { db: u32::from(key) % 2, key, len: usize::from(key) % 90, deadline_ms: None });
     }

@@ -1,5 +1,7 @@
 //! A directory of one level: which child has the hashes of a prefix.
 
+use crate::relocate::{Mover, relocate_vec};
+
 /// What a directory leads to.
 pub(super) trait Child {
     /// Bits of the hash, from the top, that all its elements share.
@@ -51,6 +53,18 @@ impl<C: Child> Directory<C> {
     /// The child with number `i`, to be changed, but its depth not.
     pub(super) fn child_mut(&mut self, i: usize) -> &mut C {
         &mut self.children[i]
+    }
+
+    /// Moves the lists of places and children.
+    pub(super) fn relocate(&mut self, mover: &mut dyn Mover) {
+        relocate_vec(&mut self.places, mover);
+        relocate_vec(&mut self.children, mover);
+    }
+
+    /// All of it, to be kept elsewhere; what is left has nothing.
+    pub(super) fn take(&mut self) -> Directory<C> {
+        let (places, children) = (std::mem::take(&mut self.places), std::mem::take(&mut self.children));
+        Directory { skip: self.skip, depth: self.depth, places, children }
     }
 
     /// The number of the child that has `hash`.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::directory::Child;
 use super::record::{Item, Layout, part_key_value};
 use crate::memory::size_class;
+use crate::relocate::{Mover, relocate_shared, relocate_vec};
 
 /// "No deadline" as a bound.
 pub(super) const NEVER: i64 = i64::MAX;
@@ -96,6 +97,18 @@ impl Segment {
         let page = if self.page.is_empty() { 0 } else { ARC_HEAD + self.page.len() };
         let apart = |apart: &Arc<Apart>| apart.bytes + ARC_HEAD + size_of::<Apart>();
         page + self.apart.as_ref().map_or(0, apart)
+    }
+
+    /// Moves the page, and what lies apart from it, where no clone has them too.
+    pub(super) fn relocate(&mut self, mover: &mut dyn Mover) {
+        relocate_shared(&mut self.page, mover);
+        let Some(shared) = &mut self.apart else { return };
+        let Some(apart) = Arc::get_mut(shared) else { return };
+        relocate_vec(&mut apart.parts, mover);
+        apart.parts.iter_mut().for_each(|part| relocate_shared(part, mover));
+        if mover.is_sparse(std::ptr::from_ref(apart).cast()) {
+            *shared = Arc::new(std::mem::take(apart));
+        }
     }
 
     /// Bytes of slots and records.

@@ -21,6 +21,7 @@
 #![allow(unsafe_code, reason = "the layout above, with its tail and unaligned fields, needs raw memory")]
 
 mod collection;
+mod relocate;
 mod string;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};

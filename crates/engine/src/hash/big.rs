@@ -3,6 +3,7 @@
 use super::{Field, NEVER};
 use crate::dict::{Dict, Item};
 use crate::packed::Element;
+use crate::relocate::Mover;
 
 /// A large hash. Invariants: no field's deadline is before `earliest_ms` or after `latest_ms`.
 #[derive(Clone, Debug)]
@@ -25,6 +26,11 @@ impl BigHash {
     /// Bytes of memory it takes beside itself.
     pub(crate) fn allocated_bytes(&self) -> usize {
         size_of::<crate::collection::Big>() + self.dict.allocated_bytes()
+    }
+
+    /// See [`crate::collection::Big::relocate`].
+    pub(crate) fn relocate(&mut self, cursor: u64, mover: &mut dyn Mover) -> Option<u64> {
+        self.dict.relocate(cursor, mover)
     }
 
     /// A moment before which no field expires.

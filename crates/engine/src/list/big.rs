@@ -7,6 +7,7 @@ use super::End;
 use super::fill::{Fill, Share};
 use super::node::Node;
 use crate::packed::{Element, Packed};
+use crate::relocate::Mover;
 use crate::tree::{Leaf, Tree};
 
 /// A large list. A clone is cheap and shares its nodes.
@@ -36,6 +37,11 @@ impl BigList {
     /// Bytes of memory it takes beside itself.
     pub(crate) fn allocated_bytes(&self) -> usize {
         self.nodes.bytes()
+    }
+
+    /// See [`crate::collection::Big::relocate`].
+    pub(crate) fn relocate(&mut self, cursor: u64, mover: &mut dyn Mover) -> Option<u64> {
+        self.nodes.relocate(cursor, mover)
     }
 
     /// How many nodes it has.

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::fill::{ELEMENT_OVERHEAD_BYTES, Fill};
 use crate::listpack::{FRAME_BYTES, element_bytes};
 use crate::packed::{self, Element, Packed, Sink};
+use crate::relocate::{Mover, relocate_vec};
 use crate::tree::Leaf;
 
 /// Most bytes of a gap made for pushes to come.
@@ -56,6 +57,10 @@ impl Leaf for Node {
 
     fn middle(&self) -> usize {
         self.len / 2
+    }
+
+    fn relocate(&mut self, mover: &mut dyn Mover) {
+        relocate_vec(&mut self.bytes, mover);
     }
 
     fn split_off(&mut self, at: usize) -> Node {

@@ -6,6 +6,7 @@ use super::id::StreamId;
 use super::node::{Cursor, Entry, Node};
 use super::runs::{Item, Place, Runs};
 use crate::limits::Limits;
+use crate::relocate::Mover;
 
 /// Entries in the order of their ids. Invariants: `len` and `bytes` are the nodes' together, and no node is empty but,
 /// perhaps, the first: trimming leaves one, as Redis does, whose last entry was deleted and is not to be trimmed.
@@ -43,6 +44,11 @@ impl Entries {
 
     pub(super) fn allocated_bytes(&self) -> usize {
         self.bytes + self.nodes.allocated_bytes()
+    }
+
+    /// See [`crate::collection::Big::relocate`].
+    pub(super) fn relocate(&mut self, cursor: u64, mover: &mut dyn Mover) -> Option<u64> {
+        self.nodes.relocate(cursor, mover)
     }
 
     pub(super) fn first_id(&self) -> Option<StreamId> {

@@ -13,11 +13,14 @@
 //! entry's bytes are gone. What Redis's node would hold is counted along, so that nodes end, and approximate trimming
 //! stops, where they do in Redis.
 
+use std::sync::Arc;
+
 use super::id::StreamId;
 use super::runs::Item;
 use crate::limits::Limits;
 use crate::listpack::{FRAME_BYTES, int_bytes, text_bytes};
 use crate::packed::{self, Element};
+use crate::relocate::{Mover, relocate_vec};
 
 const SAME_NAMES: u8 = 1;
 const SEQ_IMPLIED: u8 = 2;
@@ -50,9 +53,18 @@ pub(super) struct Node {
     bytes: Vec<u8>,
 }
 
-impl Item for std::sync::Arc<Node> {
+impl Item for Arc<Node> {
     fn id(&self) -> StreamId {
         self.last
+    }
+
+    fn relocate(&mut self, mover: &mut dyn Mover) {
+        let Some(node) = Arc::get_mut(self) else { return };
+        relocate_vec(&mut node.bytes, mover);
+        if mover.is_sparse(std::ptr::from_ref(node).cast()) {
+            let bytes = std::mem::take(&mut node.bytes);
+            *self = Arc::new(Node { bytes, ..*node });
+        }
     }
 }
 

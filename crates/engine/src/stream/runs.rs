@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use super::id::StreamId;
+use crate::relocate::{Mover, relocate_vec};
 use crate::tree::{self, Tree, Walk};
 
 /// Items at which a leaf is split.
@@ -14,6 +15,9 @@ const LEAF_ITEMS_MAX: usize = 128;
 pub(super) trait Item: Clone + Debug {
     /// The id. It may grow while the item is the last one.
     fn id(&self) -> StreamId;
+
+    /// Moves what it allocated, where `mover` wants it moved; most allocate nothing.
+    fn relocate(&mut self, _mover: &mut dyn Mover) {}
 }
 
 impl Item for StreamId {
@@ -63,6 +67,11 @@ impl<T: Item> tree::Leaf for Leaf<T> {
         self.0.len() / 2
     }
 
+    fn relocate(&mut self, mover: &mut dyn Mover) {
+        relocate_vec(&mut self.0, mover);
+        self.0.iter_mut().for_each(|item| item.relocate(mover));
+    }
+
     fn split_off(&mut self, at: usize) -> Leaf<T> {
         let tail = Leaf(self.0.split_off(at));
         self.0.shrink_to_fit();
@@ -99,6 +108,11 @@ impl<T: Item> Runs<T> {
     /// Bytes of memory it takes, about, beside what items own.
     pub(super) fn allocated_bytes(&self) -> usize {
         self.tree.bytes()
+    }
+
+    /// See [`Tree::relocate`].
+    pub(super) fn relocate(&mut self, cursor: u64, mover: &mut dyn Mover) -> Option<u64> {
+        self.tree.relocate(cursor, mover)
     }
 
     /// The item with `id`.

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Leaf;
+use crate::relocate::{Mover, relocate_vec};
 
 /// Children an inner node has at most. With 32, a copy of one costs little, and a million leaves are four levels.
 const CHILDREN_MAX: usize = 32;
@@ -256,6 +257,42 @@ impl<L: Leaf> Child<L> {
         if let Some(cut) = cut {
             merge_small(children, cut + 1, edges, totals);
             merge_small(children, cut, edges, totals);
+        }
+    }
+
+    /// Moves the node, and the one below with the element at `at`, down to its leaf; nodes are moved with their first
+    /// element. How many elements there are from `at` to the end of the leaf, or of what a clone has too.
+    pub(super) fn relocate(&mut self, at: usize, totals: &mut Totals, mover: &mut dyn Mover) -> usize {
+        if at == 0 {
+            L::relocate_bound(&mut self.bound, mover);
+            self.relocate_own(mover);
+        }
+        match Arc::get_mut(&mut self.node) {
+            None => self.len - at,
+            Some(Node::Leaf(leaf)) => {
+                totals.subtract(leaf);
+                leaf.relocate(mover);
+                totals.add(leaf);
+                self.len - at
+            }
+            Some(Node::Inner(children)) => {
+                if at == 0 {
+                    relocate_vec(children, mover);
+                }
+                let mut below = at;
+                let i = by_position(children, &mut below);
+                children[i].relocate(below, totals, mover)
+            }
+        }
+    }
+
+    /// Moves the node's own allocation, unless a clone has it too.
+    fn relocate_own(&mut self, mover: &mut dyn Mover) {
+        if let Some(node) = Arc::get_mut(&mut self.node)
+            && mover.is_sparse(std::ptr::from_ref(node).cast())
+        {
+            let moved = std::mem::replace(node, Node::Inner(Vec::new()));
+            self.node = Arc::new(moved);
         }
     }
 

@@ -46,6 +46,10 @@ impl Leaf for Numbers {
         self.0.append(&mut next.0);
     }
 
+    fn relocate(&mut self, mover: &mut dyn Mover) {
+        crate::relocate::relocate_vec(&mut self.0, mover);
+    }
+
     fn remove(&mut self, range: Range<usize>) {
         assert!(!range.is_empty() && range.len() < self.0.len());
         self.0.drain(range);

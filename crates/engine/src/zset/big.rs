@@ -8,10 +8,14 @@ use super::leaf::{Bound, Leaf};
 use super::members::Scored;
 use crate::collection::hash_bytes;
 use crate::packed::Element;
+use crate::relocate::Mover;
 use crate::tree::{self, Tree, Walk};
 
 /// A scan goes through at most so many members for each that it visits.
 const SCAN_EFFORT: usize = 64;
+
+/// Set in the cursor of a relocation that has come to the index.
+const INDEX: u64 = 1 << 63;
 
 /// A large sorted set. A clone is cheap and shares its nodes.
 #[derive(Clone, Debug)]
@@ -49,6 +53,17 @@ impl BigZSet {
 
     pub(crate) fn allocated_bytes(&self) -> usize {
         self.members.bytes() + self.index.bytes()
+    }
+
+    /// See [`crate::collection::Big::relocate`]. Cursors count the members, then once more those of the index.
+    pub(crate) fn relocate(&mut self, cursor: u64, mover: &mut dyn Mover) -> Option<u64> {
+        if cursor & INDEX == 0
+            && let Some(next) = self.members.relocate(cursor, mover)
+        {
+            return Some(next);
+        }
+        let within = if cursor & INDEX == 0 { 0 } else { cursor & !INDEX };
+        self.index.relocate(within, mover).map(|next| next | INDEX)
     }
 
     /// The members from position `at` on, in leaves, and the first one's index in the first leaf.

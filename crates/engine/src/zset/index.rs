@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::leaf::make_room;
 use crate::memory::size_class;
+use crate::relocate::{Mover, relocate_vec};
 use crate::tree::{Leaf, Tree};
 
 /// Slots from which on a leaf is split.
@@ -113,6 +114,10 @@ impl Leaf for Slots {
         Slots(tail)
     }
 
+    fn relocate(&mut self, mover: &mut dyn Mover) {
+        relocate_vec(&mut self.0, mover);
+    }
+
     fn absorb(&mut self, next: Slots) {
         make_room(&mut self.0, next.0.len());
         self.0.extend_from_slice(&next.0);
@@ -133,6 +138,11 @@ fn room(len: usize) -> usize {
 pub(super) struct Index(Tree<Slots>);
 
 impl Index {
+    /// See [`Tree::relocate`].
+    pub(super) fn relocate(&mut self, cursor: u64, mover: &mut dyn Mover) -> Option<u64> {
+        self.0.relocate(cursor, mover)
+    }
+
     /// The index of these fingerprints and scores, in any order.
     pub(super) fn new(mut slots: Vec<(u32, f64)>) -> Index {
         slots.sort_unstable_by_key(|slot| slot.0);

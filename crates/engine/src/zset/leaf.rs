@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use super::order;
 use super::scores::Scores;
 use crate::memory::size_class;
+use crate::relocate::{Mover, relocate_shared, relocate_vec};
 use crate::tree;
 
 /// Bytes of records from which on a leaf is split.
@@ -257,6 +258,20 @@ impl tree::Leaf for Leaf {
     #[inline]
     fn bytes(&self) -> usize {
         self.records.capacity() + self.offsets.capacity() * 2 + self.scores.bytes() + self.apart_bytes
+    }
+
+    fn relocate(&mut self, mover: &mut dyn Mover) {
+        self.scores.relocate(mover);
+        relocate_vec(&mut self.records, mover);
+        relocate_vec(&mut self.offsets, mover);
+        relocate_vec(&mut self.apart, mover);
+        self.apart.iter_mut().for_each(|member| relocate_shared(member, mover));
+    }
+
+    fn relocate_bound(bound: &mut Bound, mover: &mut dyn Mover) {
+        if bound.member.spilled() && mover.is_sparse(bound.member.as_ptr()) {
+            bound.member = SmallVec::from_slice(&bound.member);
+        }
     }
 
     fn bound(&self) -> Bound {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::leaf::make_room;
 use crate::memory::size_class;
+use crate::relocate::{Mover, relocate_vec};
 
 /// Scores in order. As long as 4 bytes hold each of them without loss, as they do integers up to 16 million, that is
 /// what they take.
@@ -37,6 +38,13 @@ impl Scores {
         match self {
             Scores::Narrow(scores) => scores.capacity() * size_of::<f32>(),
             Scores::Wide(scores) => scores.capacity() * size_of::<f64>(),
+        }
+    }
+
+    pub(super) fn relocate(&mut self, mover: &mut dyn Mover) {
+        match self {
+            Scores::Narrow(scores) => relocate_vec(scores, mover),
+            Scores::Wide(scores) => relocate_vec(scores, mover),
         }
     }
 
