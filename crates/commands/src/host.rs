@@ -61,6 +61,9 @@ pub trait Host: Sync {
     /// Appends the lines of INFO's section `section`, each ended by CR and LF, without its heading.
     fn info_section(&self, section: Section, data: &DataFigures, out: &mut String);
 
+    /// What the process takes of memory.
+    fn memory(&self) -> MemoryFigures;
+
     /// Has the allocator give unused memory back to the system.
     fn purge_memory(&self) -> Result<(), Error>;
 
@@ -146,6 +149,50 @@ pub struct DataFigures {
     pub overhead_bytes: u64,
     /// For `stats`: of the keys with a deadline, about how many are past it and not yet removed, in per cent.
     pub overdue_percent: f64,
+}
+
+/// What the process takes of memory, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryFigures {
+    /// Allocated by the program: what `maxmemory` is about.
+    pub used: u64,
+    /// The most that ever was.
+    pub peak: u64,
+    /// What was when the process had started.
+    pub startup: u64,
+    /// For connections, their buffers included.
+    pub clients: u64,
+    /// How many connections that are.
+    pub clients_count: u64,
+    /// For effects on their way to the log.
+    pub log_buffers: u64,
+    /// What the allocator says it has given out: what lies in its threads' caches included.
+    pub allocated: u64,
+    /// In pages that the allocator has given something out of.
+    pub active: u64,
+    /// In pages of the allocator's that are in memory.
+    pub resident: u64,
+    /// In pages that it has told the system to take when it needs them.
+    pub muzzy: u64,
+    /// Of the whole process in memory.
+    pub process_resident: u64,
+}
+
+impl MemoryFigures {
+    /// What is no data, with `tables` bytes for the keyspace's tables.
+    pub fn overhead(&self, tables: u64) -> u64 {
+        self.startup + self.clients + self.log_buffers + tables
+    }
+
+    /// What is data.
+    pub fn dataset(&self, tables: u64) -> u64 {
+        self.used.saturating_sub(self.overhead(tables))
+    }
+
+    /// What came since the start.
+    pub fn since_startup(&self) -> u64 {
+        self.used.saturating_sub(self.startup)
+    }
 }
 
 /// What removes values, for the directives that say who frees them.

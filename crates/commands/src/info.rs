@@ -134,7 +134,7 @@ fn data_figures(ctx: &mut Ctx<'_, '_>, section: Section) -> DataFigures {
             continue;
         }
         match section {
-            Section::Memory => figures.overhead_bytes += db.overhead_bytes() as u64,
+            Section::Memory => figures.overhead_bytes += db.overhead().bytes() as u64,
             Section::Stats => {
                 let keys = db.volatile_len();
                 volatile += keys;

@@ -53,6 +53,8 @@ mod list_search;
 mod long_double;
 mod lookup;
 mod memory;
+mod memory_doctor;
+mod memory_stats;
 mod natural;
 mod number;
 mod object;
@@ -99,7 +101,8 @@ pub use ctx::Ctx;
 pub use error::Error;
 pub use glob::{Case, glob_matches};
 pub use host::{
-    Begun, ClientInfo, DEFAULT_USER, DataFigures, Host, Identity, Pause, Reload, Removal, Shutdown, Unblock,
+    Begun, ClientInfo, DEFAULT_USER, DataFigures, Host, Identity, MemoryFigures, Pause, Reload, Removal,
+    Shutdown, Unblock,
 };
 pub use info::Section;
 pub use keys::{FindKeys, KeySpec, Positions, Search};

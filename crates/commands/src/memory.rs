@@ -4,6 +4,8 @@ use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::help::help;
 use crate::keys::KeySpec;
+use crate::memory_doctor::DOCTOR;
+use crate::memory_stats::STATS;
 use crate::number::int;
 use crate::table::{Command, Locks, Outcome, flags};
 
@@ -13,7 +15,7 @@ pub(crate) static COMMANDS: &[&Command] = &[&MEMORY];
 static MEMORY: Command = Command {
     name: "memory",
     arity: -2,
-    subcommands: &[&HELP, &MALLOC_STATS, &PURGE, &USAGE],
+    subcommands: &[&DOCTOR, &HELP, &MALLOC_STATS, &PURGE, &STATS, &USAGE],
     summary: "A container for commands about memory.",
     since: "4.0.0",
     group: "server",

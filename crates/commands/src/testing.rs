@@ -9,7 +9,7 @@ use resp::{Args, Decoder, Reply, Value, split_line};
 
 use crate::error::Error;
 use crate::host::{
-    Begun, ClientInfo, DataFigures, Host, Identity, Pause, Reload, Removal, Shutdown, Unblock,
+    Begun, ClientInfo, DataFigures, Host, Identity, MemoryFigures, Pause, Reload, Removal, Shutdown, Unblock,
 };
 use crate::info::Section;
 use crate::run::execute;
@@ -27,6 +27,8 @@ pub struct TestHost {
     pub bulk_bytes_max: Option<usize>,
     /// Other connected clients.
     pub others: Vec<ClientInfo>,
+    /// What it takes of memory.
+    pub memory: MemoryFigures,
     /// Calls that change something, in order.
     pub calls: Mutex<Vec<String>>,
 }
@@ -94,6 +96,10 @@ impl Host for TestHost {
 
     fn info_section(&self, section: Section, data: &DataFigures, out: &mut String) {
         out.push_str(&format!("{section:?}:{data:?}\r\n"));
+    }
+
+    fn memory(&self) -> MemoryFigures {
+        self.memory
     }
 
     fn purge_memory(&self) -> Result<(), Error> {

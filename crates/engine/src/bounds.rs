@@ -1,5 +1,6 @@
 //! The earliest of many deadlines: a tournament tree over a growing number of contestants.
 
+use crate::memory::vec_bytes;
 use crate::relocate::{Mover, relocate_vec};
 
 /// "No deadline".
@@ -18,6 +19,11 @@ impl Earliest {
     #[inline]
     pub(crate) fn min(&self) -> i64 {
         self.nodes.get(1).copied().unwrap_or(NEVER)
+    }
+
+    /// Bytes of memory it takes beside itself.
+    pub(crate) fn allocated_bytes(&self) -> usize {
+        vec_bytes::<i64>(self.nodes.capacity())
     }
 
     /// A contestant with the least number.

@@ -59,7 +59,7 @@ pub use rng::Rng;
 pub use set::{Members, Set, SetBuilder, SetMut};
 pub use store::{Due, Options, Store};
 pub use stream::{Stream, StreamId};
-pub use survey::Deadlines;
+pub use survey::{Deadlines, Overhead};
 pub use timetable::Wake;
 pub use turn::{Cause, Effects, Event, EventClass, Garbage, Gone, Run, Turn};
 pub use value::{Kind, Owned, Str, View, WrongType, canonical_int};

@@ -14,6 +14,15 @@ pub(crate) fn size_class(bytes: usize) -> usize {
     (bytes + spacing - 1) & !(spacing - 1)
 }
 
+/// Bytes of memory that a vector with room for `count` values of `T` takes.
+#[inline]
+pub(crate) fn vec_bytes<T>(count: usize) -> usize {
+    match count * size_of::<T>() {
+        0 => 0,
+        bytes => size_class(bytes),
+    }
+}
+
 /// Asks the processor to fetch the cache line at `at`; has no other effect, whatever `at` is.
 #[inline]
 #[allow(unsafe_code, reason = "a prefetch never faults and reads nothing")]

@@ -13,9 +13,10 @@
 
 use crate::entry::{Entry, EntryBox};
 use crate::key::Key;
-use crate::memory::{matching_tags, prefetch};
+use crate::memory::{matching_tags, prefetch, vec_bytes};
 use crate::relocate::Mover;
 use crate::slot::Slot;
+use crate::survey::Overhead;
 
 /// Slots in a bucket.
 pub(crate) const SLOTS: usize = 8;
@@ -433,5 +434,13 @@ impl Segment {
     /// How many slots it has.
     pub(crate) fn slots(&self) -> usize {
         self.buckets.len() * SLOTS
+    }
+
+    /// The memory that its buckets and bounds take.
+    pub(crate) fn overhead(&self) -> Overhead {
+        Overhead {
+            keys_bytes: vec_bytes::<Bucket>(self.buckets.len()),
+            deadlines_bytes: vec_bytes::<i64>(self.bounds.len()),
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Where a command holds no stripe, one after another is taken. Where it holds some (a transaction), waiting
 //! for others could never end: then those that somebody else holds are left out.
 
+use std::ops::Add;
+
 use crate::db::Db;
 use crate::table::Table;
 
@@ -16,6 +18,33 @@ pub struct Deadlines {
     pub ttl_mean_ms: i64,
     /// Of the keys that have a deadline, about how many are past it and not yet removed, in per cent.
     pub overdue_percent: f64,
+}
+
+/// Memory that tables take beyond their entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overhead {
+    /// For finding keys: directories and buckets.
+    pub keys_bytes: usize,
+    /// For finding what is due: the bounds of deadlines.
+    pub deadlines_bytes: usize,
+}
+
+impl Overhead {
+    /// Both.
+    pub fn bytes(self) -> usize {
+        self.keys_bytes + self.deadlines_bytes
+    }
+}
+
+impl Add for Overhead {
+    type Output = Overhead;
+
+    fn add(self, other: Overhead) -> Overhead {
+        Overhead {
+            keys_bytes: self.keys_bytes + other.keys_bytes,
+            deadlines_bytes: self.deadlines_bytes + other.deadlines_bytes,
+        }
+    }
 }
 
 impl Db<'_, '_> {
@@ -43,10 +72,10 @@ impl Db<'_, '_> {
         }
     }
 
-    /// Bytes of memory that the database's tables take beyond its entries.
-    pub fn overhead_bytes(&mut self) -> usize {
-        let mut sum = 0;
-        self.each_table(|table| sum += table.overhead_bytes());
+    /// The memory that the database's tables take beyond its entries.
+    pub fn overhead(&mut self) -> Overhead {
+        let mut sum = Overhead::default();
+        self.each_table(|table| sum = sum + table.overhead());
         sum
     }
 
@@ -87,8 +116,9 @@ mod tests {
         let mut db = Db::new(&mut held, &mut turn, 0);
         assert_eq!(db.deadlines().ttl_mean_ms, 2000);
         assert_eq!(db.at(1).deadlines(), Default::default());
-        assert!(db.overhead_bytes() > 0);
-        assert_eq!(db.at(1).overhead_bytes(), 0);
+        let overhead = db.overhead();
+        assert!(overhead.keys_bytes > 0 && overhead.deadlines_bytes > 0);
+        assert_eq!(db.at(1).overhead().bytes(), 0);
     }
 
     #[test]
@@ -119,8 +149,8 @@ mod tests {
             (1..100).map(hash).filter(|&h| store.stripe_of(h) != store.stripe_of(hash(0))).collect();
         let theirs = Held::keys(&store, others);
         let mut db = Db::new(&mut own, &mut turn, 0);
-        let part = db.overhead_bytes();
+        let part = db.overhead().bytes();
         drop(theirs);
-        assert!(part > 0 && part < db.overhead_bytes());
+        assert!(part > 0 && part < db.overhead().bytes());
     }
 }

@@ -11,10 +11,11 @@ use crate::cut::{Fate, TableCut};
 use crate::entry::{Entry, EntryBox};
 use crate::expiry::Expiry;
 use crate::key::Key;
-use crate::memory::prefetch;
+use crate::memory::{prefetch, size_class, vec_bytes};
 use crate::relocate::{Mover, relocate_vec};
 use crate::rng::Rng;
-use crate::segment::{NEVER, Place, SLOTS, Segment};
+use crate::segment::{NEVER, Place, Segment};
+use crate::survey::Overhead;
 
 /// Longest prefix of a segment: a scan's cursor of 48 bits holds prefix and home bucket.
 const DEPTH_MAX: u8 = 32;
@@ -435,13 +436,13 @@ impl Table {
         }
     }
 
-    /// Bytes of memory it takes beyond its entries.
-    pub(crate) fn overhead_bytes(&self) -> usize {
-        let slots: usize = self.segments.iter().map(Segment::slots).sum();
-        slots * size_of::<crate::slot::Slot>()
-            + slots / SLOTS * if self.volatile > 0 { size_of::<i64>() } else { 0 }
-            + self.segments.len() * size_of::<Segment>()
-            + self.directory.len() * size_of::<u32>()
+    /// The memory it takes beyond its entries.
+    pub(crate) fn overhead(&self) -> Overhead {
+        let own_bytes = size_class(size_of::<Table>())
+            + vec_bytes::<Segment>(self.segments.capacity())
+            + vec_bytes::<u32>(self.directory.capacity());
+        let own = Overhead { keys_bytes: own_bytes, deadlines_bytes: self.earliest.allocated_bytes() };
+        self.segments.iter().fold(own, |sum, segment| sum + segment.overhead())
     }
 }
 

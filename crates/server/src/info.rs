@@ -5,10 +5,11 @@ use std::fmt::{Display, Write};
 use commands::{DataFigures, REDIS_VERSION, Row, Section, rows};
 
 use crate::clock;
+use crate::memory_info;
 use crate::persistence;
 use crate::shared::Shared;
 use crate::stats::CommandTotals;
-use crate::usage::{self, Cpu, Memory};
+use crate::usage::{self, Cpu};
 
 /// Collects `field:value` lines.
 pub(crate) struct Lines<'o>(&'o mut String);
@@ -21,7 +22,7 @@ impl Lines<'_> {
     }
 
     /// A number of bytes, and once more for people.
-    fn bytes(&mut self, field: &str, bytes: u64) {
+    pub(crate) fn bytes(&mut self, field: &str, bytes: u64) {
         self.put(field, bytes);
         self.put(format_args!("{field}_human"), human(bytes));
     }
@@ -33,7 +34,7 @@ impl Lines<'_> {
 }
 
 /// Bytes for people: `512B`, `1.50K`, `2.25G`.
-fn human(bytes: u64) -> String {
+pub(crate) fn human(bytes: u64) -> String {
     let units = ["K", "M", "G", "T", "P"];
     let mut n = bytes as f64 / 1024.0;
     if bytes < 1024 {
@@ -48,17 +49,13 @@ fn human(bytes: u64) -> String {
     format!("{n:.2}E")
 }
 
-fn ratio(a: u64, b: u64) -> String {
-    format!("{:.2}", if b == 0 { 0.0 } else { a as f64 / b as f64 })
-}
-
 /// Appends the lines of `section`.
 pub(crate) fn section(shared: &Shared, section: Section, data: &DataFigures, out: &mut String) {
     let mut lines = Lines(out);
     match section {
         Section::Server => server(shared, &mut lines),
         Section::Clients => clients(shared, &mut lines),
-        Section::Memory => memory(shared, data, &mut lines),
+        Section::Memory => memory_info::section(shared, data, &mut lines),
         Section::Persistence => persistence::info::section(shared, &mut lines),
         Section::Stats => stats(shared, data, &mut lines),
         Section::Replication => replication(shared, &mut lines),
@@ -121,64 +118,6 @@ fn clients(shared: &Shared, lines: &mut Lines<'_>) {
         "total_blocking_keys",
         "total_blocking_keys_on_nokey",
     ]);
-}
-
-fn memory(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
-    let settings = shared.config.settings();
-    let now = Memory::now();
-    let peak = shared.note_memory(now.allocated);
-    let startup = shared.startup_bytes();
-    let clients = shared.clients.figures().memory_bytes;
-    let overhead = startup + clients + data.overhead_bytes;
-    let dataset = now.allocated.saturating_sub(overhead);
-    let percent = |a: u64, b: u64| format!("{:.2}%", 100.0 * a as f64 / b.max(1) as f64);
-    lines.bytes("used_memory", now.allocated);
-    lines.bytes("used_memory_rss", now.process_resident);
-    lines.bytes("used_memory_peak", peak);
-    lines.put("used_memory_peak_perc", percent(now.allocated, peak));
-    lines.put("used_memory_overhead", overhead);
-    lines.put("used_memory_startup", startup);
-    lines.put("used_memory_dataset", dataset);
-    lines.put("used_memory_dataset_perc", percent(dataset, now.allocated.saturating_sub(startup)));
-    lines.put("allocator_allocated", now.allocated);
-    lines.put("allocator_active", now.active);
-    lines.put("allocator_resident", now.resident);
-    lines.bytes("total_system_memory", usage::machine_bytes());
-    lines.zero(&["used_memory_lua", "used_memory_vm_eval"]);
-    lines.put("used_memory_lua_human", human(0));
-    lines.zero(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-    ]);
-    lines.bytes("used_memory_vm_total", 0);
-    lines.put("used_memory_functions", 0);
-    lines.bytes("used_memory_scripts", 0);
-    lines.bytes("maxmemory", settings.maxmemory_bytes);
-    lines.put("maxmemory_policy", String::from_utf8_lossy(&settings.values.get("maxmemory-policy").text()));
-    lines.put("allocator_frag_ratio", ratio(now.active, now.allocated));
-    lines.put("allocator_frag_bytes", now.active.saturating_sub(now.allocated));
-    lines.put("allocator_rss_ratio", ratio(now.resident, now.active));
-    lines.put("allocator_rss_bytes", now.resident.saturating_sub(now.active));
-    lines.put("rss_overhead_ratio", ratio(now.process_resident, now.resident));
-    lines.put("rss_overhead_bytes", now.process_resident as i64 - now.resident as i64);
-    lines.put("mem_fragmentation_ratio", ratio(now.process_resident, now.allocated));
-    lines.put("mem_fragmentation_bytes", now.process_resident as i64 - now.allocated as i64);
-    lines.zero(&[
-        "mem_not_counted_for_evict",
-        "mem_replication_backlog",
-        "mem_total_replication_buffers",
-        "mem_clients_slaves",
-    ]);
-    lines.put("mem_clients_normal", clients);
-    lines.zero(&["mem_cluster_links", "mem_aof_buffer"]);
-    lines.put("mem_allocator", usage::allocator());
-    lines.put("active_defrag_running", 0);
-    let (pending, freed) = shared.garbage();
-    lines.put("lazyfree_pending_objects", pending);
-    lines.put("lazyfreed_objects", freed);
 }
 
 fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {

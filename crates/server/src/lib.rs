@@ -16,6 +16,7 @@ mod listener;
 mod listeners;
 pub mod log;
 pub mod memory;
+mod memory_info;
 mod persistence;
 pub mod process;
 mod run;

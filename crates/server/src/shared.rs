@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use commands::{
-    Begun, ClientInfo, DataFigures, Error, Host, Pause, Reload, Removal, Section, Session, Shutdown, Unblock,
+    Begun, ClientInfo, DataFigures, Error, Host, MemoryFigures, Pause, Reload, Removal, Section, Session,
+    Shutdown, Unblock,
 };
 use engine::Store;
 use parking_lot::Mutex;
@@ -173,16 +174,24 @@ impl Shared {
         self.expires.load(Ordering::Relaxed) && !self.persistence.gate.has(Obstacle::Loading)
     }
 
-    /// Takes a sample of the counters, for rates, and of the memory, for its peak.
+    /// Takes a sample of the counters, for rates.
     pub(crate) fn sample(&self, now_ms: i64) {
         self.stats.sample(now_ms);
         self.persistence.follow_log(&self.config.settings(), &self.clients, now_ms);
-        self.note_memory(memory::used_bytes());
     }
 
     /// Notes that `allocated_bytes` are allocated now; the most that ever were.
     pub(crate) fn note_memory(&self, allocated_bytes: u64) -> u64 {
-        self.peak_bytes.fetch_max(allocated_bytes, Ordering::Relaxed).max(allocated_bytes)
+        // It is mostly below: then nothing is written that other workers would have to fetch again.
+        match self.peak_bytes.load(Ordering::Relaxed) {
+            peak if peak >= allocated_bytes => peak,
+            _ => self.peak_bytes.fetch_max(allocated_bytes, Ordering::Relaxed).max(allocated_bytes),
+        }
+    }
+
+    /// Bytes of what is used that `maxmemory` leaves out: eviction could not lower them, and would add to them.
+    pub(crate) fn not_counted_bytes(&self) -> u64 {
+        self.persistence.log.buffer_bytes()
     }
 
     /// Attempts to authenticate that failed.
@@ -277,6 +286,10 @@ impl Host for Shared {
 
     fn info_section(&self, section: Section, data: &DataFigures, out: &mut String) {
         info::section(self, section, data, out);
+    }
+
+    fn memory(&self) -> MemoryFigures {
+        usage::memory(self)
     }
 
     fn purge_memory(&self) -> Result<(), Error> {

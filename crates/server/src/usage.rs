@@ -3,39 +3,43 @@
 use std::fs;
 use std::time::Duration;
 
+use commands::MemoryFigures;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use tikv_jemalloc_ctl::{Access, AsName, epoch, stats};
 
 use crate::memory;
+use crate::shared::Shared;
 
-/// Memory, in bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Memory {
-    /// Allocated by the program.
-    pub(crate) allocated: u64,
-    /// In pages the allocator has something in.
-    pub(crate) active: u64,
-    /// In pages the allocator holds that may be in memory.
-    pub(crate) resident: u64,
-    /// Of the whole process that is in memory.
-    pub(crate) process_resident: u64,
+/// The name under which the allocator gives figures of all arenas together.
+const ALL_ARENAS: &str = "stats.arenas.4096";
+
+/// What the process takes of memory now.
+pub(crate) fn memory(shared: &Shared) -> MemoryFigures {
+    // Without a new epoch the allocator would tell old figures; when it cannot, these are the best there are.
+    let _ = epoch::advance();
+    let used = memory::used_bytes();
+    let clients = shared.clients.figures();
+    let resident = stats::resident::read().map_or(0, |n| n as u64);
+    MemoryFigures {
+        used,
+        peak: shared.note_memory(used),
+        startup: shared.startup_bytes(),
+        clients: clients.memory_bytes,
+        clients_count: shared.clients.len() as u64,
+        log_buffers: shared.persistence.log.buffer_bytes(),
+        allocated: stats::allocated::read().map_or(0, |n| n as u64),
+        active: stats::active::read().map_or(0, |n| n as u64),
+        resident,
+        muzzy: pages_bytes("pmuzzy"),
+        process_resident: kilobytes("/proc/self/status", "VmRSS:").unwrap_or(resident),
+    }
 }
 
-impl Memory {
-    /// The memory taken now.
-    pub(crate) fn now() -> Memory {
-        // Without a new epoch the allocator would tell old figures; when it cannot, these are the best there are.
-        let _ = epoch::advance();
-        let allocated = memory::used_bytes();
-        let resident = stats::resident::read().map_or(0, |n| n as u64);
-        Memory {
-            allocated,
-            active: stats::active::read().map_or(0, |n| n as u64),
-            resident,
-            process_resident: kilobytes("/proc/self/status", "VmRSS:").unwrap_or(resident),
-        }
-    }
+/// Bytes in the pages that the allocator counts under `name`, such as `pmuzzy`.
+fn pages_bytes(name: &str) -> u64 {
+    let read = |name: &str| name.as_bytes().name().read().map_or(0, |n: usize| n as u64);
+    read(&format!("{ALL_ARENAS}.{name}\0")) * read("arenas.page\0")
 }
 
 /// Has the allocator give every page that it holds and nobody uses back to the system.
@@ -137,9 +141,8 @@ mod tests {
 
     #[test]
     fn figures_are_of_this_process() {
-        let memory = Memory::now();
-        assert!(memory.process_resident > 0);
-        assert!(memory.allocated <= memory.resident);
+        assert!(kilobytes("/proc/self/status", "VmRSS:").is_none_or(|bytes| bytes > 1 << 20));
+        assert!(pages_bytes("pactive") > 0);
         let busy: u64 = (0..1_000_000u64).map(std::hint::black_box).sum();
         assert!(busy > 0);
         let (thread, process) = (Cpu::thread(), Cpu::process());

@@ -62,7 +62,6 @@ const MODULES: Reason = always("modules cannot be loaded");
 const VECTORS: Reason =
     Reason { text: "a module that Redis 8 has built in", shown_by: |s| s.is_redis_since((8, 0)) };
 const NO_TRACKING: Reason = always("keys are not tracked for clients' caches");
-const ALLOCATOR: Reason = always("about Redis's allocator; INFO memory tells what there is to tell");
 const REDIS_7_2: Reason =
     Reason { text: "Redis 7.2 has it as the table has", shown_by: |s| !s.is_redis_since((7, 2)) };
 const REDIS_7_4: Reason = Reason {
@@ -122,7 +121,6 @@ pub(super) const MEANT: &[Meant] = &[
         "VADD VCARD VDIM VEMB VGETATTR VINFO VISMEMBER VLINKS VRANDMEMBER VREM VSETATTR VSIM",
     ),
     Meant::new(&NO_TRACKING, "absent", "client|caching client|tracking"),
-    Meant::new(&ALLOCATOR, "absent", "memory|doctor memory|stats"),
     Meant::new(&REDIS_7_2, "missing", "client|no-touch client|setinfo"),
     Meant::new(&REDIS_7_2, "arity", "command|getkeys command|getkeysandflags"),
     Meant::new(&REDIS_7_2, "tips", "client|setname config|resetstat config|rewrite msetnx randomkey scan"),

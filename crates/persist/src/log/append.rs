@@ -199,6 +199,11 @@ impl AppendLog {
         Sizes { current_bytes: self.closed_bytes + tail, base_bytes: self.base_bytes }
     }
 
+    /// Bytes of memory that its buffers take.
+    pub fn buffer_bytes(&self) -> usize {
+        self.tail.as_ref().map_or(0, Tail::buffer_bytes)
+    }
+
     /// Adds effects in the database `db`: one or more requests, none of them a SELECT. Those of a transaction, with their MULTI and EXEC,
     /// come before the next [`AppendLog::write`]: a batch is replayed whole or not at all.
     pub fn append(&mut self, db: u32, effects: &[u8]) {

@@ -94,6 +94,11 @@ impl Tail {
         self.kept_from + (self.kept.len() - self.kept_skip) as u64
     }
 
+    /// Bytes of memory its buffers take.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.kept.capacity() + self.pending.capacity()
+    }
+
     /// Whether requests were lost, so that nothing written here is of use to anybody.
     pub(super) fn is_lost(&self) -> bool {
         self.lost

@@ -97,6 +97,8 @@ pub(crate) struct Log {
     bytes: Count,
     base_bytes: Count,
     delayed_syncs: Count,
+    /// Memory that the thread's buffers take.
+    kept_bytes: Count,
     /// All effects below this number are on disk.
     synced: AtomicU64,
     /// Some worker wants to know when that changes.
@@ -114,6 +116,7 @@ impl Log {
             bytes: Count::default(),
             base_bytes: Count::default(),
             delayed_syncs: Count::default(),
+            kept_bytes: Count::default(),
             synced: AtomicU64::new(0),
             awaited: AtomicBool::new(false),
             unsynced_since_ms: AtomicI64::new(0),
@@ -179,6 +182,11 @@ impl Log {
     /// Syncs that came late because the disk was slow.
     pub(crate) fn delayed_syncs(&self) -> u64 {
         self.delayed_syncs.get()
+    }
+
+    /// Bytes of memory that effects take on their way to the disk.
+    pub(crate) fn buffer_bytes(&self) -> u64 {
+        self.pipe.bytes() as u64 + self.kept_bytes.get()
     }
 
     /// Switches the log on; it counts once a rewrite gave it its first base.
@@ -310,6 +318,9 @@ impl<'s> Keeper<'s> {
             if self.stop_at.is_some_and(|at| self.sequence.next() >= at) {
                 self.close();
             }
+            let kept_bytes =
+                self.log.as_ref().map_or(0, AppendLog::buffer_bytes) + self.sequence.buffer_bytes();
+            known.kept_bytes.set(kept_bytes as u64);
             memory::publish();
         }
         self.close();

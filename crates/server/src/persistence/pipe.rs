@@ -179,6 +179,11 @@ impl Sequence {
         self.next
     }
 
+    /// Bytes of memory that what was taken takes.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.effects.bytes.capacity()).sum()
+    }
+
     /// Hands on, in order, what was taken, up to the first number that is missing: number, database, bytes.
     pub(super) fn hand_on(&mut self, mut each: impl FnMut(u64, u32, &[u8])) {
         let mut missing = false;
