@@ -52,6 +52,7 @@ fn config_get(ctx: &mut Ctx<'_, '_>) -> Outcome {
 static SET: Command = Command {
     name: "set",
     arity: -4,
+    is_secret: Some(|args, i, host| i > 2 && i % 2 == 1 && host.is_secret_directive(args.at(i - 1))),
     run: config_set,
     summary: "Changes directives: all that are given, or none when one of them cannot be changed so.",
     since: "2.0.0",

@@ -4,7 +4,7 @@ use resp::Args;
 
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::host::DEFAULT_USER;
+use crate::host::{DEFAULT_USER, Host};
 use crate::number::int;
 use crate::table::{Command, Outcome, flags};
 
@@ -70,6 +70,7 @@ static HELLO: Command = Command {
     arity: -1,
     flags: ALWAYS,
     categories: "@connection",
+    is_secret: Some(hello_is_secret),
     run: hello,
     summary: "Chooses the protocol's version, and tells about server and connection.",
     since: "6.0.0",
@@ -79,6 +80,12 @@ static HELLO: Command = Command {
     history: &[("6.2.0", "The version may be left out: then the connection stays as it is.")],
     ..Command::BLANK
 };
+
+/// The user and the password after AUTH are.
+fn hello_is_secret(args: Args<'_>, i: usize, _: &dyn Host) -> bool {
+    let is_auth = |i: usize| i > 1 && args.get(i).is_some_and(|word| word.eq_ignore_ascii_case(b"auth"));
+    is_auth(i.saturating_sub(1)) || is_auth(i.saturating_sub(2))
+}
 
 fn hello(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let wanted = Hello::parse(ctx.args)?;
@@ -175,6 +182,7 @@ static AUTH: Command = Command {
     arity: -2,
     flags: ALWAYS,
     categories: "@connection",
+    is_secret: Some(|_, i, _| i > 0),
     run: auth,
     summary: "Gives the password, so that commands may be run.",
     since: "1.0.0",

@@ -27,6 +27,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("memory|malloc-stats", PROCESS),
     ("object|help", LISTS),
     ("shutdown", PROCESS),
+    ("slowlog|help", LISTS),
     ("time", PROCESS),
     ("xgroup|help", LISTS),
     ("xinfo|help", LISTS),

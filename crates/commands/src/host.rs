@@ -6,12 +6,13 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::info::Section;
 use crate::lookup::Row;
+use crate::observer::Observer;
 use crate::session::Session;
 
 use persist::rdb::Version;
 
 /// The process that a command runs in.
-pub trait Host: Sync {
+pub trait Host: Observer + Sync {
     /// Bytes an argument or a string value may have at most (`proto-max-bulk-len`).
     fn bulk_bytes_max(&self) -> usize;
 

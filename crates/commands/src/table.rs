@@ -7,6 +7,7 @@ use resp::Args;
 
 use crate::ctx::Ctx;
 use crate::error::Error;
+use crate::host::Host;
 use crate::keys::{FindKeys, KeySpec, Search};
 
 /// What a command's function returns: its reply is written, or it failed before it changed anything.
@@ -111,6 +112,8 @@ pub struct Command {
     /// Where the part of a request with its keys begins, where a keyword that its specification looks for may be
     /// something else.
     pub keys_begin: Option<fn(Args<'_>) -> Option<usize>>,
+    /// Whether argument number so and so of a request is kept from the slow log and from MONITOR.
+    pub is_secret: Option<fn(Args<'_>, usize, &dyn Host) -> bool>,
     /// Which stripes it needs.
     pub locks: Locks,
     /// Which stripes a request needs, where that depends on its arguments: in place of `locks`.
@@ -151,6 +154,7 @@ impl Command {
         keys: &[],
         key_flags: None,
         keys_begin: None,
+        is_secret: None,
         locks: Locks::Nothing,
         locks_of: None,
         run: |_| Ok(()),
@@ -240,6 +244,7 @@ pub(crate) static FAMILIES: &[&[&Command]] = &[
     crate::persistence::COMMANDS,
     crate::debug::COMMANDS,
     crate::function::COMMANDS,
+    crate::slowlog::COMMANDS,
 ];
 
 /// All commands, family by family; subcommands are found in their containers.

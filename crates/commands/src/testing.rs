@@ -12,6 +12,7 @@ use crate::host::{
     Begun, ClientInfo, DataFigures, Host, Identity, MemoryFigures, Pause, Reload, Removal, Shutdown, Unblock,
 };
 use crate::info::Section;
+use crate::observer::{Observer, SlowEntry};
 use crate::run::execute;
 use crate::session::Session;
 
@@ -29,6 +30,8 @@ pub struct TestHost {
     pub others: Vec<ClientInfo>,
     /// What it takes of memory.
     pub memory: MemoryFigures,
+    /// Entries of the slow log, the newest first.
+    pub slow_log: Vec<Arc<SlowEntry>>,
     /// Calls that change something, in order.
     pub calls: Mutex<Vec<String>>,
 }
@@ -200,6 +203,24 @@ impl Host for TestHost {
 
     fn log(&self, line: &str) {
         self.note(format!("log {line}"));
+    }
+}
+
+impl Observer for TestHost {
+    fn slow_log(&self, count: usize) -> Vec<Arc<SlowEntry>> {
+        self.slow_log.iter().take(count).cloned().collect()
+    }
+
+    fn slow_log_len(&self) -> usize {
+        self.slow_log.len()
+    }
+
+    fn reset_slow_log(&self) {
+        self.note("reset slow log".into());
+    }
+
+    fn is_secret_directive(&self, name: &[u8]) -> bool {
+        name == b"requirepass"
     }
 }
 

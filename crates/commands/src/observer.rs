@@ -1,0 +1,90 @@
+//! What the process notes of the commands it runs, for those who watch it: the slow log, the latency monitor,
+//! and MONITOR's clients.
+
+use std::sync::Arc;
+
+use resp::{Args, ArgsBuf};
+
+use crate::host::Host;
+use crate::table::Command;
+
+/// The process as those see it who watch it.
+pub trait Observer {
+    /// The last `count` entries of the slow log, the newest first.
+    fn slow_log(&self, count: usize) -> Vec<Arc<SlowEntry>>;
+
+    /// How many entries the slow log has.
+    fn slow_log_len(&self) -> usize;
+
+    /// Empties the slow log; entries' numbers go on.
+    fn reset_slow_log(&self);
+
+    /// Whether the directive `name` holds a secret.
+    fn is_secret_directive(&self, name: &[u8]) -> bool;
+}
+
+/// A command that took long.
+#[derive(Clone, Debug)]
+pub struct SlowEntry {
+    /// Its number, never used twice while the process runs.
+    pub id: u64,
+    /// When it had run, in seconds since the Unix epoch.
+    pub time_s: i64,
+    /// How long it took, in microseconds.
+    pub duration_us: u64,
+    /// The request, shortened, and without its secrets.
+    pub args: ArgsBuf,
+    /// The client's address.
+    pub address: String,
+    /// The client's name.
+    pub name: Box<[u8]>,
+}
+
+/// What is shown of an argument that is nobody else's business.
+pub const REDACTED: &[u8] = b"(redacted)";
+
+impl Command {
+    /// The arguments of a request as others may see them.
+    pub fn redacted<'a>(&self, args: Args<'a>, host: &'a dyn Host) -> impl Iterator<Item = &'a [u8]> {
+        let is_secret = self.is_secret;
+        let shown = move |(i, arg)| match is_secret {
+            Some(is_secret) if is_secret(args, i, host) => REDACTED,
+            _ => arg,
+        };
+        args.iter().enumerate().map(shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lookup::find_named;
+    use crate::testing::TestHost;
+
+    /// The arguments of `line` behind the command's name, as others may see them.
+    fn shown(line: &str) -> String {
+        let args: ArgsBuf = line.split(' ').collect();
+        let names = line.split(' ').take(2).collect::<Vec<_>>().join("|");
+        let row = find_named(names.as_bytes()).or_else(|| find_named(line.split(' ').next()?.as_bytes()));
+        let host = TestHost::default();
+        let shown = row.unwrap().command.redacted(args.args(), &host).map(String::from_utf8_lossy);
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        for (line, expected) in [
+            ("auth pw", "auth (redacted)"),
+            ("auth user pw", "auth (redacted) (redacted)"),
+            ("hello 3 auth user pw", "hello 3 auth (redacted) (redacted)"),
+            ("hello 3 SETNAME x AUTH user pw", "hello 3 SETNAME x AUTH (redacted) (redacted)"),
+            ("hello 3 AUTH user pw SETNAME x", "hello 3 AUTH (redacted) (redacted) SETNAME x"),
+            ("hello", "hello"),
+            ("config set requirepass x port 1", "config set requirepass (redacted) port 1"),
+            ("config set port requirepass", "config set port requirepass"),
+            ("set requirepass auth", "set requirepass auth"),
+        ] {
+            assert_eq!(shown(line), expected);
+        }
+    }
+}
