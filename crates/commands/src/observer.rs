@@ -6,6 +6,7 @@ use std::sync::Arc;
 use resp::{Args, ArgsBuf};
 
 use crate::host::Host;
+use crate::lookup::Row;
 use crate::table::Command;
 
 /// The process as those see it who watch it.
@@ -18,6 +19,16 @@ pub trait Observer {
 
     /// Empties the slow log; entries' numbers go on.
     fn reset_slow_log(&self);
+
+    /// Each event that took as long as `latency-monitor-threshold` says, since they were reset.
+    fn latency_events(&self) -> Vec<LatencyEvent>;
+
+    /// Forgets the samples of the events that `which` chooses by name; how many there were.
+    fn reset_latency_events(&self, which: &dyn Fn(&str) -> bool) -> usize;
+
+    /// How many calls of the command of `row` took at most how many microseconds: pairs of microseconds and calls,
+    /// both growing, up to all calls. Empty when it has not run, or its times are not kept (`latency-tracking`).
+    fn command_latency(&self, row: &Row) -> Vec<(u64, u64)>;
 
     /// Whether the directive `name` holds a secret.
     fn is_secret_directive(&self, name: &[u8]) -> bool;
@@ -38,6 +49,17 @@ pub struct SlowEntry {
     pub address: String,
     /// The client's name.
     pub name: Box<[u8]>,
+}
+
+/// What the latency monitor knows of one kind of event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatencyEvent {
+    /// Its name, such as `command`.
+    pub name: &'static str,
+    /// Seconds since the Unix epoch, and the milliseconds of the longest in each; the oldest first, one at least.
+    pub samples: Vec<(i64, u64)>,
+    /// The longest ever, in milliseconds.
+    pub max_ms: u64,
 }
 
 /// What is shown of an argument that is nobody else's business.

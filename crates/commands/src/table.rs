@@ -245,6 +245,7 @@ pub(crate) static FAMILIES: &[&[&Command]] = &[
     crate::debug::COMMANDS,
     crate::function::COMMANDS,
     crate::slowlog::COMMANDS,
+    crate::latency::COMMANDS,
 ];
 
 /// All commands, family by family; subcommands are found in their containers.

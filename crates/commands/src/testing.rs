@@ -12,7 +12,8 @@ use crate::host::{
     Begun, ClientInfo, DataFigures, Host, Identity, MemoryFigures, Pause, Reload, Removal, Shutdown, Unblock,
 };
 use crate::info::Section;
-use crate::observer::{Observer, SlowEntry};
+use crate::lookup::Row;
+use crate::observer::{LatencyEvent, Observer, SlowEntry};
 use crate::run::execute;
 use crate::session::Session;
 
@@ -32,6 +33,10 @@ pub struct TestHost {
     pub memory: MemoryFigures,
     /// Entries of the slow log, the newest first.
     pub slow_log: Vec<Arc<SlowEntry>>,
+    /// Events that took long.
+    pub latency_events: Vec<LatencyEvent>,
+    /// Commands by name, and how many calls of each took at most how many microseconds.
+    pub command_latency: Vec<(&'static str, Vec<(u64, u64)>)>,
     /// Calls that change something, in order.
     pub calls: Mutex<Vec<String>>,
 }
@@ -162,7 +167,8 @@ impl Host for TestHost {
     }
 
     fn config_get(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        patterns.iter().map(|p| (p.to_vec(), b"value".to_vec())).collect()
+        let value = |name: &[u8]| if name == b"latency-monitor-threshold" { "10" } else { "value" };
+        patterns.iter().map(|p| (p.to_vec(), value(p).into())).collect()
     }
 
     fn config_set(&self, _session: &Session, pairs: &[(&[u8], &[u8])]) -> Result<(), Error> {
@@ -217,6 +223,19 @@ impl Observer for TestHost {
 
     fn reset_slow_log(&self) {
         self.note("reset slow log".into());
+    }
+
+    fn latency_events(&self) -> Vec<LatencyEvent> {
+        self.latency_events.clone()
+    }
+
+    fn reset_latency_events(&self, which: &dyn Fn(&str) -> bool) -> usize {
+        self.latency_events.iter().filter(|event| which(event.name)).count()
+    }
+
+    fn command_latency(&self, row: &Row) -> Vec<(u64, u64)> {
+        let of_row = self.command_latency.iter().find(|(name, _)| *name == row.full_name());
+        of_row.map(|(_, steps)| steps.clone()).unwrap_or_default()
     }
 
     fn is_secret_directive(&self, name: &[u8]) -> bool {
