@@ -95,7 +95,7 @@ mod tests {
         graph(&event, 200_000).lines().map(str::to_owned).collect()
     }
 
-    /// Heights and their characters as Redis 7.0 draws the same samples.
+    /// Redis 7.0 draws samples of these heights so.
     #[test]
     fn columns_stand_on_the_lowest_and_reach_to_the_highest() {
         let drawn = lines(&[(200_000, 20), (199_995, 50), (199_500, 35), (190_000, 25), (20_000, 30)]);

@@ -47,6 +47,15 @@ impl<'a> Args<'a> {
         &self.bytes[s.start..s.end]
     }
 
+    /// Bytes from the first argument's first to the last's last, with what the protocol has in between.
+    #[inline]
+    pub fn extent_bytes(self) -> usize {
+        match (self.spans.first(), self.spans.last()) {
+            (Some(first), Some(last)) => last.end - first.start,
+            _ => 0,
+        }
+    }
+
     /// The arguments from number `i` on (none when there are fewer), still in their order.
     pub fn from(self, i: usize) -> Args<'a> {
         Args { bytes: self.bytes, spans: self.spans.get(i..).unwrap_or(&[]) }
@@ -123,6 +132,10 @@ mod tests {
         assert!(args.iter().rev().eq([&b"value"[..], b"", b"SET"]));
         assert!(args.from(1).iter().eq([&b""[..], b"value"]));
         assert_eq!((args.from(3).len(), args.from(4).len()), (0, 0));
+        assert_eq!(
+            (args.extent_bytes(), args.from(2).extent_bytes(), args.from(3).extent_bytes()),
+            (8, 5, 0)
+        );
     }
 
     #[test]

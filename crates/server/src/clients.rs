@@ -173,6 +173,11 @@ impl ClientEntry {
         now_ms.saturating_sub(self.active_ms.load(Relaxed)).max(0).unsigned_abs()
     }
 
+    /// The client's address, see [`Connected::address`].
+    pub(crate) fn address(&self) -> &str {
+        &self.connected.address
+    }
+
     /// Whether it is on this machine: it came through a unix socket, or from a loopback address.
     pub fn is_local(&self) -> bool {
         let ip = self.connected.address.parse().map(|address: SocketAddr| address.ip());

@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use commands::{Command, Ctx, Error, Pause, Row, flags};
 use engine::{Db, Garbage, Held, Turn};
@@ -16,7 +17,9 @@ use crate::clock;
 use crate::config::Settings;
 use crate::config::settings::AppendFsync;
 use crate::connection::Connection;
+use crate::latency::Event;
 use crate::memory;
+use crate::observe::Timing;
 use crate::persistence::{Obstacle, Passage};
 use crate::shared::Shared;
 
@@ -61,6 +64,7 @@ pub(crate) struct Dispatcher {
     /// What commands get and leave.
     pub(crate) turn: Turn,
     worker: usize,
+    timing: Timing,
     /// Up to when the time of commands is counted.
     counted_ns: i64,
     reply: Reply,
@@ -78,6 +82,7 @@ impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>, worker: usize, seed: u64, garbage: Sender<Garbage>) -> Dispatcher {
         Dispatcher {
             settings: shared.config.settings(),
+            timing: Timing::of(&shared.config.settings()),
             config_version: u64::MAX,
             shared,
             turn: Turn::new(clock::now_ms(), seed),
@@ -99,6 +104,7 @@ impl Dispatcher {
         if version != self.config_version {
             self.config_version = version;
             self.settings = self.shared.config.settings();
+            self.timing = Timing::of(&self.settings);
             self.turn.access = self.settings.access_policy();
             self.turn.limits = self.settings.limits();
         }
@@ -169,6 +175,7 @@ impl Dispatcher {
         self.settle_turn();
         let time_us = clock::now_us().saturating_sub(started_us).max(0).unsigned_abs();
         self.shared.stats.worker(self.worker).expiry_cycle(time_us, due == engine::Due::More);
+        self.shared.latency.note(Event::ExpireCycle, Duration::from_micros(time_us));
         due
     }
 
@@ -357,6 +364,8 @@ impl Dispatcher {
             }
             if self.reply.len() >= SEND_BYTES_MIN {
                 self.send(conn)?;
+                // That was no command's time.
+                self.counted_ns = clock::now_ns();
                 if self.is_over_limit(conn) {
                     break;
                 }
@@ -380,9 +389,13 @@ impl Dispatcher {
             ran += 1;
             uncounted += 1;
             let enough = self.reply.len() >= SEND_BYTES_MIN;
+            let alone = |args| self.timing.is_alone(args);
             // Runs of one command are timed together: a look at the clock costs as much as a quick command.
-            if enough || requests.peek().is_none_or(|(next, _)| next.number != row.number) {
-                self.count(row, uncounted);
+            if enough
+                || alone(args)
+                || requests.peek().is_none_or(|&(next, args)| next.number != row.number || alone(args))
+            {
+                self.count(conn, row, args, uncounted);
                 uncounted = 0;
             }
             // A command may let go of the stripes when it has read what it needs.
@@ -431,7 +444,11 @@ impl Dispatcher {
         self.run_held(conn, &mut held, row, args);
         self.turn.seal(shared.store.order());
         drop(held);
-        self.count(row, 1);
+        if row.command.is(flags::ADMIN) {
+            // It may have reset the counters, and is the first that counts again.
+            self.shared.stats.worker(self.worker).begin(&self.shared.stats);
+        }
+        self.count(conn, row, args, 1);
         self.follow(conn);
         // It may have been CONFIG SET: the next command goes by what it says.
         self.renew_settings();
@@ -467,14 +484,17 @@ impl Dispatcher {
         conn.session.withhold(&mut self.reply, start);
     }
 
-    /// Counts `ran` runs of `row`'s command, which took the time since the last count.
+    /// Counts `ran` runs of `row`'s command, the last with `args`, which took the time since the last count.
     #[inline]
-    fn count(&mut self, row: &Row, ran: u64) {
+    fn count(&mut self, conn: &Connection, row: &Row, args: Args<'_>, ran: u64) {
         let now_ns = clock::now_ns();
         let time_ns = now_ns.saturating_sub(self.counted_ns).max(0).unsigned_abs();
         self.counted_ns = now_ns;
         let percentiles = self.settings.latency_tracking;
         self.shared.stats.worker(self.worker).ran(row, time_ns, ran, percentiles);
+        if time_ns >= self.timing.noted_ns {
+            self.note_slow(conn, row, args, time_ns);
+        }
     }
 
     /// Answers a request that is not run with `error`.

@@ -91,6 +91,27 @@ impl Distribution {
     }
 }
 
+impl Distribution {
+    /// For values in nanoseconds: how many are at most how many microseconds, at each power of two of nanoseconds from
+    /// 1024 on that adds some. The microseconds are those that Redis gives such a step: the power's, and a 128th of it.
+    pub fn microseconds(&self) -> Vec<(u64, u64)> {
+        let all = self.len();
+        let (mut steps, mut seen) = (Vec::new(), 0);
+        for power in 10..=VALUE_BITS {
+            let limit = 1 << power;
+            let below = match power {
+                VALUE_BITS => all,
+                _ => self.counts.iter().take(bucket_of(limit)).sum(),
+            };
+            if below > seen {
+                seen = below;
+                steps.push(((limit + (limit >> 7) - 1) / 1000, below));
+            }
+        }
+        steps
+    }
+}
+
 #[inline]
 fn bucket_of(value: u64) -> usize {
     let value = value.min((1 << VALUE_BITS) - 1);
@@ -137,8 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn steps_of_microseconds_are_those_of_redis() {
+        let d = distribution([10, 1023, 1024, 32_767, 32_768, 1_000_000, 20_000_000, u64::MAX]);
+        let steps = [(1, 2), (2, 3), (33, 4), (66, 5), (1056, 6), (33_816, 7), (1_108_101_562, 8)];
+        assert_eq!(d.microseconds(), steps);
+    }
+
+    #[test]
     fn nothing_recorded_is_zero() {
         let d = distribution([]);
+        assert!(d.microseconds().is_empty());
         assert!(d.is_empty());
         assert_eq!((d.percentile(50.0), d.max()), (0, 0));
     }

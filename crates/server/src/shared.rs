@@ -18,8 +18,10 @@ use crate::clients::Clients;
 use crate::clock;
 use crate::config::{ConfigStore, Settings};
 use crate::info;
+use crate::latency::Latency;
 use crate::memory;
 use crate::persistence::{Obstacle, Persistence};
+use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::usage;
 
@@ -36,6 +38,10 @@ pub struct Shared {
     pub clients: Clients,
     /// The workers' counters.
     pub stats: Stats,
+    /// The slow log.
+    pub(crate) slow_log: SlowLog,
+    /// The latency monitor.
+    pub(crate) latency: Arc<Latency>,
     /// Files of the data.
     pub(crate) persistence: Persistence,
     /// Twenty random bytes in hex that name this run of the process (`run_id`).
@@ -95,6 +101,8 @@ impl Shared {
             store,
             clients: Clients::default(),
             stats: Stats::new(workers),
+            slow_log: SlowLog::default(),
+            latency: Latency::new(&config),
             persistence: Persistence::new(storage, workers),
             run_id: random_id()?,
             replication_id: Mutex::new(random_id()?),

@@ -57,7 +57,8 @@ pub(crate) fn shortened<'a>(args: impl Iterator<Item = &'a [u8]>, len: usize) ->
     let mut short = ArgsBuf::new();
     let mut cut = Vec::new();
     for arg in args.take(kept) {
-        let Some((head, tail)) = arg.split_at_checked(ARG_BYTES_MAX).filter(|(_, tail)| !tail.is_empty()) else {
+        let Some((head, tail)) = arg.split_at_checked(ARG_BYTES_MAX).filter(|(_, tail)| !tail.is_empty())
+        else {
             short.push(arg);
             continue;
         };

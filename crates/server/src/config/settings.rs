@@ -119,6 +119,12 @@ settings! {
     always_show_logo: bool = "always-show-logo",
     /// Classes of events that are published: see [`super::events`].
     notify_keyspace_events: u32 = "notify-keyspace-events",
+    /// Microseconds from which a command is slow; negative: none is.
+    slowlog_log_slower_than_us: i64 = "slowlog-log-slower-than",
+    /// Slow commands that are kept.
+    slowlog_max_len: usize = "slowlog-max-len",
+    /// Milliseconds from which an event counts as a latency spike; 0: none does.
+    latency_monitor_threshold_ms: u64 = "latency-monitor-threshold",
     /// The time of each command is recorded.
     latency_tracking: bool = "latency-tracking",
     /// Percentiles INFO shows of it.

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::config::settings::AppendFsync;
 use crate::config::value::system_text;
+use crate::latency::Event;
 use crate::memory;
 use crate::shared::Shared;
 
@@ -348,10 +349,12 @@ impl<'s> Keeper<'s> {
             }
             Request::Rotate(turning) => self.turnings.push(turning),
             Request::Install(rotation, file, answer) => {
+                let began_ns = clock::now_ns();
                 let installed = match self.log.as_mut().filter(|_| rotation.log_number == self.log_number) {
                     Some(log) => log.install_base(rotation.rewrite, file),
                     None => Err(io::Error::other("the log was switched off")),
                 };
+                self.shared.latency.note(Event::AofRename, clock::elapsed(began_ns));
                 let phase = &self.shared.persistence.log.phase;
                 if installed.is_ok() {
                     // Unless it was switched off meanwhile.
@@ -396,7 +399,12 @@ impl<'s> Keeper<'s> {
             // It stays where it was set before.
             let _ = since.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
         }
+        let began_ns = clock::now_ns();
         let mut outcome = log.write(now_ms / 1000);
+        let child = self.shared.persistence.jobs.is_busy();
+        let kind = if child { Event::AofWriteActiveChild } else { Event::AofWriteAlone };
+        let took = clock::elapsed(began_ns);
+        [Event::AofWrite, kind].iter().for_each(|&event| self.shared.latency.note(event, took));
         if outcome.is_ok() {
             outcome = self.sync(now_ms);
         }
@@ -419,8 +427,10 @@ impl<'s> Keeper<'s> {
         self.synced_ms = now_ms;
         let began_ns = clock::now_ns();
         log.sync()?;
-        let took_ns = clock::now_ns().saturating_sub(began_ns).max(0);
-        self.sync_time = Duration::from_nanos(took_ns.unsigned_abs());
+        self.sync_time = clock::elapsed(began_ns);
+        if self.policy == AppendFsync::Always {
+            self.shared.latency.note(Event::AofFsyncAlways, self.sync_time);
+        }
         known.has_synced(next, &self.shared.clients);
         if clock::now_ms() - now_ms > SYNC_EVERY_MS {
             known.delayed_syncs.add(1);
