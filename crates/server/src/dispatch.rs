@@ -6,8 +6,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
+use std::sync::mpsc::{self, Sender};
 
 use commands::{Command, Ctx, Error, Pause, Row, flags};
 use engine::{Db, Garbage, Held, Turn};
@@ -20,7 +20,10 @@ use crate::connection::Connection;
 use crate::latency::Event;
 use crate::memory;
 use crate::observe::Timing;
-use crate::persistence::{Obstacle, Passage};
+
+use crate::entrance::Entrance;
+use crate::persistence::Obstacle;
+use crate::room::Room;
 use crate::shared::Shared;
 
 /// Requests that are looked at together: enough to hide the memory's latency, few enough to stay in the cache.
@@ -74,6 +77,8 @@ pub(crate) struct Dispatcher {
     quick_key: Box<[u8]>,
     /// Where what takes long to free goes.
     garbage: Sender<Garbage>,
+    /// The limits on what there may be.
+    pub(crate) room: Room,
     /// Clients whose replies wait until effects are on disk.
     pub(crate) unsynced: Vec<u64>,
 }
@@ -93,6 +98,7 @@ impl Dispatcher {
             requests: Vec::with_capacity(BATCH),
             quick_key: commands::rows().iter().map(|row| quick_key(row.command)).collect(),
             garbage,
+            room: Room::default(),
             unsynced: Vec::new(),
         }
     }
@@ -107,6 +113,7 @@ impl Dispatcher {
             self.timing = Timing::of(&self.settings);
             self.turn.access = self.settings.access_policy();
             self.turn.limits = self.settings.limits();
+            self.room.follow(&self.settings);
         }
     }
 
@@ -128,7 +135,11 @@ impl Dispatcher {
     fn run_complete(&mut self, conn: &mut Connection, buf: &mut [u8]) -> io::Result<(usize, Fate)> {
         let mut consumed = 0;
         let fate = loop {
+            let before = consumed;
             let error = self.parse(conn, buf, &mut consumed);
+            if self.room.is_limited() {
+                self.make_room((consumed - before).saturating_mul(2));
+            }
             let ran = self.run_batch(conn, buf)?;
             if let (Some(_), Some(next)) = (&conn.held_up, self.requests.get(ran)) {
                 // What is behind the request that is held up is read again in its time.
@@ -245,7 +256,7 @@ impl Dispatcher {
     }
 
     /// Hands on what commands left in the turn.
-    fn settle_turn(&mut self) {
+    pub(crate) fn settle_turn(&mut self) {
         let (turn, stats) = (&mut self.turn, self.shared.stats.worker(self.worker));
         stats.turn(turn);
         self.shared.add_dirty(turn.dirty);
@@ -260,12 +271,19 @@ impl Dispatcher {
         if !turn.effects.is_empty() {
             self.shared.persistence.log.pipe.send(self.worker, &mut turn.effects);
         }
-        for garbage in turn.garbage.drain(..) {
-            self.shared.garbage_sent();
-            // Without the thread that frees, at the very end, it is freed here.
-            let _ = self.garbage.send(garbage);
-        }
+        self.discard_garbage();
         memory::publish();
+    }
+
+    /// Hands what takes long to free to the thread that does.
+    pub(crate) fn discard_garbage(&mut self) {
+        for garbage in self.turn.garbage.drain(..) {
+            self.shared.freeing.sent(garbage.bytes());
+            // Without that thread, at the very end, it is freed here.
+            if let Err(mpsc::SendError(garbage)) = self.garbage.send(garbage) {
+                self.shared.freeing.free(garbage);
+            }
+        }
     }
 
     /// Reads requests from `buf` behind the first `consumed` bytes, a batch at most.
@@ -349,15 +367,13 @@ impl Dispatcher {
                 held.release();
                 ready = 0;
             }
-            let ran = if ready == 0 {
+            let quick = rest[..ready].iter().filter_map(|r| Some((r.quick?.0, args(r))));
+            let mut ran = self.run_together(conn, &mut held, quick);
+            held.release();
+            if ran == 0 {
                 self.run_alone(conn, args(first));
-                1
-            } else {
-                let quick = rest[..ready].iter().filter_map(|r| Some((r.quick?.0, args(r))));
-                let ran = self.run_together(conn, &mut held, quick);
-                held.release();
-                ran
-            };
+                ran = 1;
+            }
             rest = &rest[ran..];
             if conn.held_up.is_some() {
                 break;
@@ -374,7 +390,8 @@ impl Dispatcher {
         Ok(requests.len() - rest.len())
     }
 
-    /// Runs quick commands whose stripes are held, until there are many replies to send; how many it ran.
+    /// Runs quick commands whose stripes are held, until there are many replies to send or one wants room that is not
+    /// there; how many it ran.
     fn run_together<'a>(
         &mut self,
         conn: &mut Connection,
@@ -384,7 +401,11 @@ impl Dispatcher {
         let mut requests = requests.peekable();
         let (mut ran, mut uncounted) = (0, 0);
         self.turn.log = self.shared.store.order().is_wanted();
+        let limited = self.room.is_limited();
         while let Some((row, args)) = requests.next() {
+            if limited && row.command.is(flags::DENYOOM) && self.is_short() {
+                break;
+            }
             self.run_held(conn, held, row, args);
             ran += 1;
             uncounted += 1;
@@ -424,18 +445,14 @@ impl Dispatcher {
             conn.held_up = Some(args.iter().collect::<ArgsBuf>());
             return;
         }
-        let mut held = loop {
-            let held = commands::hold(&shared.store, row.command, args, conn.session.db);
-            match shared.persistence.gate.passage(row.command) {
-                Passage::Free => break held,
-                Passage::Refused(error) => return self.reject(conn, args, &error),
-                Passage::Wait => drop(held),
-                Passage::HeldUp => {
-                    conn.held_up = Some(args.iter().collect::<ArgsBuf>());
-                    return;
-                }
+        let mut held = match self.enter(&shared, row, args, conn.session.db) {
+            Entrance::Open(held) => held,
+            Entrance::Refused(error) => return self.reject(conn, args, &error),
+            Entrance::HeldUp => {
+                conn.held_up = Some(args.iter().collect::<ArgsBuf>());
+                return;
             }
-            if !shared.persistence.gate.wait() {
+            Entrance::Ended => {
                 conn.session.closing = true;
                 return;
             }

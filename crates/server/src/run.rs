@@ -14,7 +14,6 @@ use crate::clients::Wakeup;
 use crate::config::ConfigStore;
 use crate::config::store::OnChange;
 use crate::listeners::Listeners;
-use crate::memory;
 use crate::persistence::{self, Persistence, StartError};
 use crate::shared::Shared;
 use crate::signals;
@@ -128,11 +127,7 @@ fn follow_changes(config: &ConfigStore, listeners: &Arc<Listeners>) {
 /// The thread that frees what takes long to free; it ends when no worker is left.
 fn spawn_freeing(shared: &Arc<Shared>, freed: mpsc::Receiver<Garbage>) -> io::Result<JoinHandle<()>> {
     let shared = Arc::clone(shared);
-    let free = move |garbage| {
-        drop::<Garbage>(garbage);
-        memory::publish();
-        shared.garbage_freed();
-    };
+    let free = move |garbage| shared.freeing.free(garbage);
     std::thread::Builder::new().name("freeing".into()).spawn(move || freed.into_iter().for_each(free))
 }
 

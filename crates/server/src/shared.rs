@@ -17,11 +17,13 @@ use persist::storage::{Disk, Storage};
 use crate::clients::Clients;
 use crate::clock;
 use crate::config::{ConfigStore, Settings};
+use crate::garbage::Freeing;
 use crate::info;
 use crate::latency::Latency;
 use crate::memory;
 use crate::persistence::{Obstacle, Persistence};
 use crate::slowlog::SlowLog;
+use crate::room::Exceeded;
 use crate::stats::Stats;
 use crate::usage;
 
@@ -54,8 +56,10 @@ pub struct Shared {
     startup_bytes: AtomicU64,
     peak_bytes: AtomicU64,
     access_denials: AtomicU64,
-    /// Values handed to the thread that frees, and values it has freed.
-    garbage: (AtomicU64, AtomicU64),
+    /// What the thread that frees has before it.
+    pub(crate) freeing: Freeing,
+    /// How long more was allocated than may be.
+    pub(crate) exceeded: Exceeded,
     /// When the process started, in microseconds since the Unix epoch.
     pub started_us: i64,
     /// Where it listens on TCP; 0: nowhere.
@@ -110,7 +114,8 @@ impl Shared {
             startup_bytes: AtomicU64::new(0),
             peak_bytes: AtomicU64::new(0),
             access_denials: AtomicU64::new(0),
-            garbage: (AtomicU64::new(0), AtomicU64::new(0)),
+            freeing: Freeing::default(),
+            exceeded: Exceeded::default(),
             started_us: clock::now_us(),
             port: settings.port,
             config,
@@ -210,22 +215,6 @@ impl Shared {
     /// The name of the data's history.
     pub(crate) fn replication_id(&self) -> String {
         self.replication_id.lock().clone()
-    }
-
-    /// Notes that a value goes to the thread that frees.
-    pub(crate) fn garbage_sent(&self) {
-        self.garbage.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Notes that the thread that frees has freed a value.
-    pub(crate) fn garbage_freed(&self) {
-        self.garbage.1.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Values that wait to be freed, and values that were.
-    pub(crate) fn garbage(&self) -> (u64, u64) {
-        let freed = self.garbage.1.load(Ordering::Relaxed);
-        (self.garbage.0.load(Ordering::Relaxed).saturating_sub(freed), freed)
     }
 
     /// Whether the client of `session` is on this machine: what `local` in the configuration means.
@@ -373,10 +362,8 @@ impl Host for Shared {
     fn reset_stats(&self) {
         self.stats.reset();
         self.access_denials.store(0, Ordering::Relaxed);
-        // What waits to be freed still does.
-        let freed = self.garbage.1.load(Ordering::Relaxed);
-        self.garbage.0.fetch_sub(freed, Ordering::Relaxed);
-        self.garbage.1.fetch_sub(freed, Ordering::Relaxed);
+        self.freeing.reset();
+        self.exceeded.reset();
     }
 
     fn debug_allowed(&self, session: &Session) -> bool {
@@ -527,16 +514,5 @@ mod tests {
         assert_eq!(section(Section::Cluster), "cluster_enabled:0\r\n");
         shared.reset_stats();
         assert_eq!(section(Section::CommandStats), "");
-    }
-
-    #[test]
-    fn values_being_freed_are_counted() {
-        let shared = shared(&[]);
-        shared.garbage_sent();
-        shared.garbage_sent();
-        shared.garbage_freed();
-        assert_eq!(shared.garbage(), (1, 1));
-        shared.reset_stats();
-        assert_eq!(shared.garbage(), (1, 0));
     }
 }

@@ -183,6 +183,9 @@ impl Worker {
             for n in std::mem::take(&mut self.unread) {
                 self.read(n, true);
             }
+            if self.dispatcher.room.is_limited() && self.dispatcher.evict_more() {
+                self.resume();
+            }
             let now_us = clock::now_us();
             self.expire(now_us / 1000);
             self.sweep(now_us / 1000);
@@ -202,7 +205,7 @@ impl Worker {
 
     /// How long to wait for sockets: until the next deadline in this worker's stripes, or the next sweep.
     fn timeout(&self) -> Duration {
-        if !self.unread.is_empty() {
+        if !self.unread.is_empty() || self.dispatcher.room.is_unfinished() {
             return Duration::ZERO;
         }
         let now_us = clock::now_us();

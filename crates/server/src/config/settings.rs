@@ -137,6 +137,10 @@ settings! {
     maxmemory_policy: Policy = "maxmemory-policy",
     /// Keys compared to find one to evict.
     maxmemory_samples: u32 = "maxmemory-samples",
+    /// How long evicting may keep clients waiting, from 0 to 100.
+    maxmemory_eviction_tenacity: u32 = "maxmemory-eviction-tenacity",
+    /// Most keys in all databases; 0: no limit.
+    maxkeys: u64 = "maxkeys",
     /// How slowly counts of accesses grow.
     lfu_log_factor: u32 = "lfu-log-factor",
     /// Minutes until a count of accesses goes down by one.

@@ -4,7 +4,6 @@ use super::super::value::Kind::*;
 use super::{Directive, at_start, live};
 
 const INT_MAX: i64 = i32::MAX as i64;
-const NO_EVICTION: &str = "nothing is evicted yet";
 const NO_COMPRESSION: &str = "lists are not compressed";
 const OWN_TABLE: &str = "Ebbtide's table grows a segment at a time and never rehashes";
 const NO_DEFRAG: &str = "there is no defragmentation, the allocator gives pages back";
@@ -25,13 +24,14 @@ const POLICIES: &[&str] = &[
 pub(super) static ROWS: &[Directive] = &[
     // -- keyspace and memory ------------------------------------------------------------------
     at_start("databases", Int(1, INT_MAX), "16", "How many databases there are."),
-    live("maxmemory", Memory(0, u64::MAX), "0", "Bytes the data may take; 0 for no limit.").idle("memory is not limited yet"),
+    live("maxmemory", Memory(0, u64::MAX), "0", "Bytes the data may take; 0 for no limit."),
     live("maxmemory-policy", Word(POLICIES), "noeviction", "Which keys go when memory is short."),
-    live("maxmemory-samples", Int(1, INT_MAX), "5", "Keys that are compared to find one to evict.").idle(NO_EVICTION),
-    live("maxmemory-eviction-tenacity", Int(0, 100), "10", "How long evicting may keep clients waiting.").idle("evicting never keeps clients waiting long"),
+    live("maxmemory-samples", Int(1, INT_MAX), "5", "How choosy eviction is: the greater, the better it picks, and the more that costs."),
+    live("maxkeys", Int(0, i64::MAX), "0", "Keys that all databases together may have; 0 for no limit."),
+    live("maxmemory-eviction-tenacity", Int(0, 100), "10", "How long evicting may keep clients waiting."),
     live("lfu-log-factor", Int(0, INT_MAX), "10", "How slowly the count of a key's accesses grows."),
     live("lfu-decay-time", Int(0, INT_MAX), "1", "Minutes until the count of a key's accesses goes down by one."),
-    live("lazyfree-lazy-eviction", Bool, "no", "Whether another thread frees what is evicted.").idle(NO_EVICTION),
+    live("lazyfree-lazy-eviction", Bool, "no", "Whether another thread frees what is evicted."),
     live("lazyfree-lazy-expire", Bool, "no", "Whether another thread frees what expires."),
     live("lazyfree-lazy-server-del", Bool, "no", "Whether another thread frees what a command replaces."),
     live("lazyfree-lazy-user-del", Bool, "no", "Whether DEL frees in another thread, as UNLINK does."),
