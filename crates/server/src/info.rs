@@ -137,13 +137,10 @@ fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
     lines.put("rejected_connections", totals.connections_rejected);
     lines.zero(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     expiry(shared, data, lines);
-    lines.zero(&[
-        "evicted_keys",
-        "evicted_clients",
-        "evicted_scripts",
-        "total_eviction_exceeded_time",
-        "current_eviction_exceeded_time",
-    ]);
+    lines.zero(&["evicted_keys", "evicted_clients", "evicted_scripts"]);
+    let (exceeded_ms, exceeded_now_ms) = shared.exceeded.times_ms();
+    lines.put("total_eviction_exceeded_time", exceeded_ms);
+    lines.put("current_eviction_exceeded_time", exceeded_now_ms);
     lines.put("keyspace_hits", totals.traffic.hits);
     lines.put("keyspace_misses", totals.traffic.misses);
     lines.zero(&[

@@ -18,6 +18,7 @@ pub(crate) fn section(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>
     scripts(lines);
     let settings = shared.config.settings();
     lines.bytes("maxmemory", settings.maxmemory_bytes);
+    lines.put("maxkeys", settings.maxkeys);
     lines.put("maxmemory_policy", String::from_utf8_lossy(&settings.values.get("maxmemory-policy").text()));
     fragmentation(&now, lines);
     lines.put("mem_not_counted_for_evict", shared.not_counted_bytes());
