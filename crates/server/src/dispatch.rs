@@ -6,8 +6,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
 
 use commands::{Command, Ctx, Error, Pause, Row, flags};
 use engine::{Db, Garbage, Held, Turn};

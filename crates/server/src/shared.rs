@@ -22,8 +22,8 @@ use crate::info;
 use crate::latency::Latency;
 use crate::memory;
 use crate::persistence::{Obstacle, Persistence};
-use crate::slowlog::SlowLog;
 use crate::room::Exceeded;
+use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::usage;
 
