@@ -115,10 +115,11 @@ fn keyspace(ctx: &mut Ctx<'_, '_>, text: &mut String) {
         let (keys, volatile) = (db.len(), db.volatile_len());
         if keys > 0 {
             let deadlines = db.deadlines();
-            let (ttl_ms, overdue) = (deadlines.ttl_mean_ms, deadlines.overdue_percent);
+            let (ttl_ms, timed) = (deadlines.ttl_mean_ms, deadlines.timed_hashes);
+            // No fifth field: clients' parsers know these four.
             let _ = write!(
                 text,
-                "db{index}:keys={keys},expires={volatile},avg_ttl={ttl_ms},stale_perc={overdue:.2}\r\n"
+                "db{index}:keys={keys},expires={volatile},avg_ttl={ttl_ms},subexpiry={timed}\r\n"
             );
         }
     }
@@ -177,11 +178,23 @@ mod tests {
         client.send("SET b 1");
         client.send("SELECT 3");
         client.send("SET c 1");
-        assert_eq!(
-            client.text("INFO keyspace"),
-            "# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=5000,stale_perc=0.00\r\n\
-             db3:keys=1,expires=0,avg_ttl=0,stale_perc=0.00\r\n"
-        );
+        for (line, keys, timed) in [
+            ("HSETEX h PX 5000 FIELDS 1 f v", 2, 1),
+            ("SET h 1", 2, 0),
+            ("HSETEX g PX 5000 FIELDS 1 f v", 3, 1),
+            ("RENAME g h", 2, 1),
+            ("COPY h i", 3, 2),
+            ("DEL h", 2, 1),
+            ("HSET i f v", 2, 1),
+            ("FLUSHDB", 0, 0),
+            ("SET c 1", 1, 0),
+        ] {
+            client.send(line);
+            let first = "# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=5000,subexpiry=0\r\n";
+            let third = format!("db3:keys={keys},expires=0,avg_ttl=0,subexpiry={timed}\r\n");
+            let third = if keys > 0 { third } else { String::new() };
+            assert_eq!(client.text("INFO keyspace"), format!("{first}{third}"), "{line}");
+        }
     }
 
     #[test]

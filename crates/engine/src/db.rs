@@ -259,7 +259,7 @@ impl<'a, 's> Db<'a, 's> {
         let (stripe, tables) = self.held.of_hash(key.hash);
         let Some(table) = tables.table_mut(self.index) else { return };
         let access = access::overwritten(table.entry(at).access(), self.turn);
-        let before = table.entry(at).deadline_ms();
+        let (before, was_timed) = (table.entry(at).deadline_ms(), table.entry(at).is_timed());
         let after = match deadline {
             Deadline::Keep => before,
             Deadline::Never => None,
@@ -281,7 +281,7 @@ impl<'a, 's> Db<'a, 's> {
                 }
             }
         };
-        let old = if before == after {
+        let old = if before == after && !was_timed {
             table.entry_mut(key.hash, at, Fate::Goes, replace)
         } else {
             let old = table.update(key.hash, at, Fate::Goes, replace);

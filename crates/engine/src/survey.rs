@@ -18,6 +18,8 @@ pub struct Deadlines {
     pub ttl_mean_ms: i64,
     /// Of the keys that have a deadline, about how many are past it and not yet removed, in per cent.
     pub overdue_percent: f64,
+    /// How many hashes have fields with a deadline, or had.
+    pub timed_hashes: u64,
 }
 
 /// Memory that tables take beyond their entries.
@@ -52,10 +54,11 @@ impl Db<'_, '_> {
     pub fn deadlines(&mut self) -> Deadlines {
         let now_ms = self.turn.now_ms;
         let mut rng = self.turn.rng.clone();
-        let (mut sum, mut count, mut overdue) = (0i128, 0u64, 0f64);
+        let (mut sum, mut count, mut overdue, mut timed_hashes) = (0i128, 0u64, 0f64, 0u64);
         self.each_table(|table| {
             sum += table.deadlines_sum();
             count += u64::from(table.volatile());
+            timed_hashes += u64::from(table.timed());
             if table.next_deadline() <= now_ms {
                 let entries = (0..SAMPLE).filter_map(|_| table.random(&mut rng)?.deadline_ms());
                 let (seen, late) = entries.fold((0u32, 0u32), |(seen, late), deadline_ms| {
@@ -69,6 +72,7 @@ impl Db<'_, '_> {
         Deadlines {
             ttl_mean_ms: i64::try_from(mean_ms.max(0)).unwrap_or(i64::MAX),
             overdue_percent: 100.0 * overdue / count.max(1) as f64,
+            timed_hashes,
         }
     }
 

@@ -28,8 +28,8 @@ pub(crate) struct Position {
 }
 
 /// One database's keys in one stripe. Invariants: `directory` has 2^`depth` places; a segment whose prefix is `d`
-/// bits longer than the stripe's stands in 2^(depth - d) neighbouring places; `len` and `volatile` count entries, and those with a deadline,
-/// whose sum is `deadlines_sum`; `earliest` has each segment's lower bound of its deadlines.
+/// bits longer than the stripe's stands in 2^(depth - d) neighbouring places; `len` counts entries, `timed` hashes whose
+/// fields have deadlines, and `volatile` entries with a deadline, whose sum is `deadlines_sum`; `earliest` has each segment's lower bound of its deadlines.
 #[derive(Debug)]
 pub(crate) struct Table {
     directory: Vec<u32>,
@@ -39,6 +39,7 @@ pub(crate) struct Table {
     /// Bits after these that name the place in the directory.
     depth: u8,
     len: u32,
+    timed: u32,
     volatile: u32,
     deadlines_sum: i128,
     earliest: Earliest,
@@ -55,6 +56,7 @@ impl Table {
             stripe_bits,
             depth: 0,
             len: 0,
+            timed: 0,
             volatile: 0,
             deadlines_sum: 0,
             earliest: Earliest::default(),
@@ -75,6 +77,11 @@ impl Table {
     /// How many of them have a deadline.
     pub(crate) fn volatile(&self) -> u32 {
         self.volatile
+    }
+
+    /// How many are hashes whose fields have deadlines, or had.
+    pub(crate) fn timed(&self) -> u32 {
+        self.timed
     }
 
     /// The sum of all deadlines.
@@ -150,10 +157,11 @@ impl Table {
         change: impl FnOnce(&mut EntryBox) -> R,
     ) -> R {
         let marks = self.marks_after(hash, at, fate);
-        let before = self.entry(at).deadline_ms();
+        let (before, was_timed) = (self.entry(at).deadline_ms(), self.entry(at).is_timed());
         let (result, bound) =
             self.segments[at.segment as usize].update(at.place, keeping_marks(marks, change));
-        let after = self.entry(at).deadline_ms();
+        let (after, is_timed) = (self.entry(at).deadline_ms(), self.entry(at).is_timed());
+        self.timed = self.timed + u32::from(is_timed) - u32::from(was_timed);
         if before != after {
             self.count_deadline(before, -1);
             self.count_deadline(after, 1);
@@ -164,7 +172,7 @@ impl Table {
         result
     }
 
-    /// Runs `change`, which leaves the deadline alone, on the entry at `at`, whose key has this hash.
+    /// Runs `change`, which leaves all deadlines alone, on the entry at `at`, whose key has this hash.
     #[inline]
     pub(crate) fn entry_mut<R>(
         &mut self,
@@ -242,6 +250,7 @@ impl Table {
         }
         let segment = self.segment_of(hash);
         let (deadline_ms, moment_ms) = (entry.view().deadline_ms(), entry.view().moment_ms());
+        self.timed += u32::from(entry.view().is_timed());
         let place = self.segments[segment].insert(hash, entry);
         self.len += 1;
         self.count_deadline(deadline_ms, 1);
@@ -281,6 +290,7 @@ impl Table {
     fn take_out(&mut self, at: Position) -> EntryBox {
         let entry = self.segments[at.segment as usize].remove(at.place);
         self.len -= 1;
+        self.timed -= u32::from(entry.view().is_timed());
         self.count_deadline(entry.view().deadline_ms(), -1);
         entry
     }
@@ -306,16 +316,18 @@ impl Table {
         let mut fields = Vec::new();
         while *budget > 0 && self.next_deadline() <= now_ms {
             let Some(segment) = self.earliest.first() else { return };
-            let (mut count, mut sum) = (0u32, 0i128);
+            let (mut count, mut timed, mut sum) = (0u32, 0u32, 0i128);
             let cuts = &mut self.cuts;
             let mut gone = |entry: EntryBox| {
                 count += 1;
+                timed += u32::from(entry.view().is_timed());
                 sum += i128::from(entry.view().deadline_ms().unwrap_or(0));
                 cuts.iter_mut().for_each(|cut| cut.hand_out_begun(entry.view()));
                 expiry.key(entry);
             };
             self.segments[segment].expire(now_ms, budget, &mut gone, &mut fields);
             self.len -= count;
+            self.timed -= timed;
             self.volatile -= count;
             self.deadlines_sum -= sum;
             let len = self.len;
