@@ -54,8 +54,16 @@ def test_info_tells_what_redis_does_not(server):
     client = server.client()
     client.set("key", "value", px=1)
     until(lambda: client.info("stats")["expired_keys"] == 1, "the key expires")
+    expiry = client.info("expiry")
+    assert 0 < expiry["expire_lag_usec_p50"] <= expiry["expire_lag_usec_p99"] <= expiry["expire_lag_usec_max"]
+    removed = {"active": expiry["expired_keys_active"], "lookup": expiry["expired_keys_lookup"]}
+    assert sum(removed.values()) == 1
+    assert expiry["expired_db0"] == {**removed, "fields": 0, "bytes": expiry["expired_bytes"]}
+    client.get("key")
     stats = client.info("stats")
-    assert 0 < stats["expire_lag_usec_p50"] <= stats["expire_lag_usec_p99"] <= stats["expire_lag_usec_max"]
+    assert stats["keyspace_misses_last_minute"] >= 1 and stats["keyspace_hit_ratio_last_minute"] == 0
+    threads = client.info("threads")
+    assert sum(thread["clients"] for thread in threads.values()) == 1
     server_info = client.info("server")
     assert server_info["redis_version"].startswith("7.2.") and server_info["ebbtide_version"]
 

@@ -38,6 +38,8 @@ pub enum Section {
     Memory,
     /// Snapshots and the append-only file.
     Persistence,
+    /// The workers' connections.
+    Threads,
     /// Counts of what happened.
     Stats,
     /// Primary and replicas.
@@ -52,6 +54,10 @@ pub enum Section {
     ErrorStats,
     /// Percentiles of each command's times.
     LatencyStats,
+    /// Keys that expired.
+    Expiry,
+    /// Keys that were evicted.
+    Eviction,
     /// The cluster.
     Cluster,
     /// Keys of each database.
@@ -60,11 +66,12 @@ pub enum Section {
 
 impl Section {
     /// Each section with its heading, in the order they come in, and whether it is one of the usual.
-    const ALL: [(Section, &str, bool); 13] = [
+    const ALL: [(Section, &str, bool); 16] = [
         (Section::Server, "Server", true),
         (Section::Clients, "Clients", true),
         (Section::Memory, "Memory", true),
         (Section::Persistence, "Persistence", true),
+        (Section::Threads, "Threads", true),
         (Section::Stats, "Stats", true),
         (Section::Replication, "Replication", true),
         (Section::Cpu, "CPU", true),
@@ -72,6 +79,8 @@ impl Section {
         (Section::CommandStats, "Commandstats", false),
         (Section::ErrorStats, "Errorstats", true),
         (Section::LatencyStats, "Latencystats", false),
+        (Section::Expiry, "Expiry", false),
+        (Section::Eviction, "Eviction", false),
         (Section::Cluster, "Cluster", true),
         (Section::Keyspace, "Keyspace", true),
     ];
@@ -162,12 +171,12 @@ mod tests {
     fn sections_come_in_one_order_whatever_was_asked() {
         let mut client = Client::new();
         let usual = headings(&mut client, "INFO");
-        assert_eq!(usual.len(), 11);
+        assert_eq!(usual.len(), 12);
         assert_eq!(headings(&mut client, "INFO default"), usual);
         assert_eq!(headings(&mut client, "INFO keyspace SERVER nosuch"), ["Server", "Keyspace"]);
-        assert_eq!(headings(&mut client, "INFO all").len(), 12);
-        assert_eq!(headings(&mut client, "INFO everything").len(), 13);
-        assert_eq!(headings(&mut client, "INFO default commandstats").len(), 12);
+        assert_eq!(headings(&mut client, "INFO all").len(), 15);
+        assert_eq!(headings(&mut client, "INFO everything").len(), 16);
+        assert_eq!(headings(&mut client, "INFO default commandstats").len(), 13);
         assert_eq!(client.send("INFO nosuch"), "$0\r\n\r\n");
     }
 

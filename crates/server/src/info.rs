@@ -1,15 +1,20 @@
 //! INFO's sections about the process. Fields are Redis's; one about what does not exist here says zero.
 
 use std::fmt::{Display, Write};
+use std::path::PathBuf;
 
-use commands::{DataFigures, REDIS_VERSION, Row, Section, rows};
+use commands::{DataFigures, Pause, REDIS_VERSION, Row, Section, rows};
 
 use crate::clock;
+use crate::config::Settings;
+use crate::config::settings::BindAddress;
 use crate::memory_info;
 use crate::persistence;
 use crate::shared::Shared;
-use crate::stats::CommandTotals;
+use crate::stats::{CommandTotals, ThreadTotals};
 use crate::usage::{self, Cpu};
+
+mod gone;
 
 /// Collects `field:value` lines.
 pub(crate) struct Lines<'o>(&'o mut String);
@@ -57,9 +62,12 @@ pub(crate) fn section(shared: &Shared, section: Section, data: &DataFigures, out
         Section::Clients => clients(shared, &mut lines),
         Section::Memory => memory_info::section(shared, data, &mut lines),
         Section::Persistence => persistence::info::section(shared, &mut lines),
+        Section::Threads => threads(shared, &mut lines),
+        Section::Expiry => gone::expiry(shared, &mut lines),
+        Section::Eviction => gone::eviction(shared, &mut lines),
         Section::Stats => stats(shared, data, &mut lines),
         Section::Replication => replication(shared, &mut lines),
-        Section::Cpu => cpu(&mut lines),
+        Section::Cpu => cpu(shared, &mut lines),
         Section::CommandStats => command_stats(shared, &mut lines),
         Section::ErrorStats => error_stats(shared, &mut lines),
         Section::LatencyStats => latency_stats(shared, &mut lines),
@@ -98,6 +106,28 @@ fn server(shared: &Shared, lines: &mut Lines<'_>) {
     lines.put("executable", std::env::current_exe().unwrap_or_default().display());
     lines.put("config_file", shared.config.file().unwrap_or("".as_ref()).display());
     lines.put("io_threads_active", u8::from(settings.io_threads.0 > 1));
+    listeners(&settings, lines);
+}
+
+/// A line for each kind of socket that clients connect to.
+fn listeners(settings: &Settings, lines: &mut Lines<'_>) {
+    let optional = |address: &BindAddress| if address.optional { "-" } else { "" };
+    let bind = |address: &BindAddress| format!(",bind={}{}", optional(address), address.host);
+    let tcp =
+        || format!("name=tcp{},port={}", settings.bind.iter().map(bind).collect::<String>(), settings.port);
+    let unix = |path: &PathBuf| format!("name=unix,bind={}", path.display());
+    let all = [(settings.port > 0).then(tcp), settings.unixsocket.as_ref().map(unix)];
+    for (i, listener) in all.into_iter().flatten().enumerate() {
+        lines.put(format_args!("listener{i}"), listener);
+    }
+}
+
+fn threads(shared: &Shared, lines: &mut Lines<'_>) {
+    for (i, clients) in shared.loads().enumerate() {
+        let ThreadTotals { reads, writes, .. } = shared.stats.thread(i);
+        let text = format!("clients={clients},reads={reads},writes={writes}");
+        lines.put(format_args!("io_thread_{i}"), text);
+    }
 }
 
 fn clients(shared: &Shared, lines: &mut Lines<'_>) {
@@ -118,6 +148,16 @@ fn clients(shared: &Shared, lines: &mut Lines<'_>) {
         "total_blocking_keys",
         "total_blocking_keys_on_nokey",
     ]);
+    let now_ms = clock::now_ms();
+    let pause = shared.clients.pause(now_ms);
+    lines.put("paused_reason", if pause.is_some() { "client_pause" } else { "none" });
+    let actions = match pause {
+        None => "none",
+        Some((Pause::Writes, _)) => "write",
+        Some((Pause::All, _)) => "all",
+    };
+    lines.put("paused_actions", actions);
+    lines.put("paused_timeout_milliseconds", pause.map_or(0, |(_, until_ms)| until_ms - now_ms));
 }
 
 fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
@@ -137,12 +177,20 @@ fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
     lines.put("rejected_connections", totals.connections_rejected);
     lines.zero(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     expiry(shared, data, lines);
-    lines.zero(&["evicted_keys", "evicted_clients", "evicted_scripts"]);
+    lines.put("evicted_keys", shared.stats.gone().all().evicted);
+    lines.zero(&["evicted_clients", "evicted_scripts"]);
     let (exceeded_ms, exceeded_now_ms) = shared.exceeded.times_ms();
     lines.put("total_eviction_exceeded_time", exceeded_ms);
     lines.put("current_eviction_exceeded_time", exceeded_now_ms);
     lines.put("keyspace_hits", totals.traffic.hits);
     lines.put("keyspace_misses", totals.traffic.misses);
+    let (hits, misses) = shared.stats.recent_reads(clock::now_ms());
+    lines.put("keyspace_hits_last_minute", hits);
+    lines.put("keyspace_misses_last_minute", misses);
+    lines.put(
+        "keyspace_hit_ratio_last_minute",
+        format_args!("{:.4}", hits as f64 / (hits + misses).max(1) as f64),
+    );
     lines.zero(&[
         "pubsub_channels",
         "pubsub_patterns",
@@ -173,19 +221,15 @@ fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
     lines.zero(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
 }
 
-/// Expired keys; and Ebbtide's own fields, how long keys outlived their deadlines.
+/// Expired keys; the rest of it is a section of its own.
 fn expiry(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
     let totals = shared.stats.totals();
-    let gone = shared.stats.gone();
-    let lag_us = &gone.lag_us;
-    lines.put("expired_keys", gone.all().expired());
-    lines.put("expired_subkeys", gone.all().expired_fields);
+    let gone = shared.stats.gone().all();
+    lines.put("expired_keys", gone.expired());
+    lines.put("expired_subkeys", gone.expired_fields);
     lines.put("expired_stale_perc", format_args!("{:.2}", data.overdue_percent));
     lines.put("expired_time_cap_reached_count", totals.expiry_pauses);
     lines.put("expire_cycle_cpu_milliseconds", totals.expiry_time_us / 1000);
-    lines.put("expire_lag_usec_p50", lag_us.percentile(50.0));
-    lines.put("expire_lag_usec_p99", lag_us.percentile(99.0));
-    lines.put("expire_lag_usec_max", lag_us.max());
 }
 
 fn replication(shared: &Shared, lines: &mut Lines<'_>) {
@@ -204,12 +248,16 @@ fn replication(shared: &Shared, lines: &mut Lines<'_>) {
     ]);
 }
 
-fn cpu(lines: &mut Lines<'_>) {
+fn cpu(shared: &Shared, lines: &mut Lines<'_>) {
     let parts = [("", Cpu::process()), ("_children", Cpu::children()), ("_main_thread", Cpu::thread())];
     for (suffix, cpu) in parts {
         for (kind, time) in [("sys", cpu.system), ("user", cpu.user)] {
             lines.put(format_args!("used_cpu_{kind}{suffix}"), format_args!("{:.6}", time.as_secs_f64()));
         }
+    }
+    for i in 0..shared.loads().count() {
+        let busy_s = shared.stats.thread(i).busy_us as f64 / 1e6;
+        lines.put(format_args!("used_active_time_io_thread_{i}"), format_args!("{busy_s:.6}"));
     }
 }
 

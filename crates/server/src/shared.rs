@@ -156,6 +156,11 @@ impl Shared {
         worker
     }
 
+    /// How many connections each worker has.
+    pub(crate) fn loads(&self) -> impl Iterator<Item = usize> {
+        self.loads.iter().map(|load| load.load(Ordering::Relaxed))
+    }
+
     /// Says that `worker` has one connection less.
     pub(crate) fn worker_lost(&self, worker: usize) {
         self.loads[worker].fetch_sub(1, Ordering::Relaxed);
@@ -428,7 +433,7 @@ fn random_id() -> io::Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::ffi::OsString;
 
     use engine::Options;
@@ -437,7 +442,7 @@ mod tests {
     use crate::clients::Connected;
     use crate::config::load;
 
-    fn shared(args: &[&str]) -> Shared {
+    pub(crate) fn shared(args: &[&str]) -> Shared {
         let config = ConfigStore::new(load(args.iter().map(OsString::from)).unwrap());
         let store = Store::new(&Options { databases: 16, secret: 1, groups: 2 });
         Shared::new(store, Arc::new(config), 2).unwrap()
@@ -512,6 +517,9 @@ mod tests {
             "latency_percentiles_usec_get:p50=1.500,p99=1.500,p99.9=1.500\r\n"
         );
         assert_eq!(section(Section::Cluster), "cluster_enabled:0\r\n");
+        worker.read(1);
+        let threads = "io_thread_0:clients=0,reads=1,writes=0\r\nio_thread_1:clients=0,reads=0,writes=0\r\n";
+        assert_eq!(section(Section::Threads), threads);
         shared.reset_stats();
         assert_eq!(section(Section::CommandStats), "");
     }

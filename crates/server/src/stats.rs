@@ -281,6 +281,17 @@ pub struct Totals {
     pub errors: u64,
 }
 
+/// One worker's share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadTotals {
+    /// Reads from sockets.
+    pub reads: u64,
+    /// Writes to sockets.
+    pub writes: u64,
+    /// Microseconds it did not wait.
+    pub busy_us: u64,
+}
+
 /// Sums of one command's counters.
 #[derive(Clone, Debug, Default)]
 pub struct CommandTotals {
@@ -321,6 +332,17 @@ impl Stats {
     fn current(&self) -> impl Iterator<Item = &WorkerStats> {
         let generation = self.generation.load(Acquire);
         self.workers.iter().filter(move |w| w.generation.load(Acquire) == generation)
+    }
+
+    /// What worker `i` did.
+    pub fn thread(&self, i: usize) -> ThreadTotals {
+        let generation = self.generation.load(Acquire);
+        let current = self.workers.get(i).filter(|w| w.generation.load(Acquire) == generation);
+        current.map_or_else(ThreadTotals::default, |w| ThreadTotals {
+            reads: w.reads.get(),
+            writes: w.writes.get(),
+            busy_us: w.turns_time_us.get(),
+        })
     }
 
     /// The simple counters.

@@ -10,7 +10,7 @@ use persist::rdb::Version;
 
 use super::table::{Directive, table};
 use super::value::{BufferLimit, Value};
-pub use super::words::{Allowed, AppendFsync, LogLevel, Policy, SnapshotFormat, Supervised};
+pub use super::words::{Allowed, AppendFsync, LogLevel, Policy, SnapshotFormat, Supervised, Worded};
 
 /// The value of every directive, by its name.
 #[derive(Clone, Debug, PartialEq)]

@@ -113,6 +113,12 @@ pub enum Supervised {
     Auto,
 }
 
+/// What stands for a word.
+pub trait Worded {
+    /// The word in the configuration.
+    fn word(self) -> &'static str;
+}
+
 /// Enums whose variants stand for a directive's words.
 macro_rules! words {
     ($($type:ident { $($word:literal => $variant:ident),* $(,)? })*) => {$(
@@ -121,6 +127,15 @@ macro_rules! words {
                 match value {
                     $(Value::Word($word) => $type::$variant,)*
                     other => mismatch(name, other),
+                }
+            }
+        }
+
+        impl Worded for $type {
+            #[allow(unreachable_patterns, reason = "of several words for one variant the first is told")]
+            fn word(self) -> &'static str {
+                match self {
+                    $($type::$variant => $word,)*
                 }
             }
         }
