@@ -109,6 +109,7 @@ fn line(client: &ClientInfo, out: &mut Vec<u8>) {
     let identity = &client.identity;
     let mut flags = String::new();
     for (flag, set) in [
+        ('O', identity.monitoring),
         ('b', client.blocked),
         ('A', client.closing),
         ('U', client.unix_socket),

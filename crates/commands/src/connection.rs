@@ -264,6 +264,9 @@ static RESET: Command = Command {
 };
 
 fn reset(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    if ctx.session.monitoring {
+        ctx.host.end_monitoring(ctx.session.id);
+    }
     ctx.session.reset(!ctx.host.password_wanted());
     ctx.host.client_changed(ctx.session);
     ctx.reply.set_resp3(false);

@@ -28,6 +28,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("lolwut", "its picture differs from time to time"),
     ("memory|help", LISTS),
     ("memory|malloc-stats", PROCESS),
+    ("monitor", PROCESS),
     ("object|help", LISTS),
     ("shutdown", PROCESS),
     ("slowlog|help", LISTS),

@@ -267,6 +267,8 @@ pub struct Identity {
     pub lib_ver: Box<[u8]>,
     /// CLIENT NO-EVICT is on.
     pub no_evict: bool,
+    /// It is shown what others run (MONITOR).
+    pub monitoring: bool,
     /// CLIENT NO-TOUCH is on.
     pub no_touch: bool,
 }
@@ -280,6 +282,7 @@ impl Default for Identity {
             lib_name: Box::default(),
             lib_ver: Box::default(),
             no_evict: false,
+            monitoring: false,
             no_touch: false,
         }
     }

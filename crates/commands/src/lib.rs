@@ -58,6 +58,7 @@ mod lookup;
 mod memory;
 mod memory_doctor;
 mod memory_stats;
+mod monitor;
 mod natural;
 mod number;
 mod object;

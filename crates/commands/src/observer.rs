@@ -30,6 +30,12 @@ pub trait Observer {
     /// both growing, up to all calls. Empty when it has not run, or its times are not kept (`latency-tracking`).
     fn command_latency(&self, row: &Row) -> Vec<(u64, u64)>;
 
+    /// Shows the client `id` what runs from now on.
+    fn monitor(&self, id: u64);
+
+    /// Shows the client `id` no more.
+    fn end_monitoring(&self, id: u64);
+
     /// Whether the directive `name` holds a secret.
     fn is_secret_directive(&self, name: &[u8]) -> bool;
 }

@@ -25,6 +25,10 @@ pub fn resolve(args: Args<'_>, session: &Session, host: &dyn Host) -> Result<&'s
     if !row.command.is(flags::NO_AUTH) && !session.is_let_in(host) {
         return Err(Error::Text("NOAUTH Authentication required."));
     }
+    if session.monitoring && row.command.flags & (flags::READONLY | flags::WRITE | flags::MAY_REPLICATE) != 0
+    {
+        return Err(Error::Text("ERR Replica can't interact with the keyspace"));
+    }
     Ok(row)
 }
 

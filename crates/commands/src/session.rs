@@ -25,6 +25,8 @@ pub struct Session {
     pub no_touch: bool,
     /// Left alone when clients are closed for their memory (CLIENT NO-EVICT).
     pub no_evict: bool,
+    /// Is shown what others run (MONITOR).
+    pub monitoring: bool,
     /// Which replies it wants (CLIENT REPLY).
     pub replies: Replies,
     /// Close the connection once the replies are sent; no further request is run.
@@ -57,6 +59,7 @@ impl Session {
             lib_ver: Box::default(),
             no_touch: false,
             no_evict: false,
+            monitoring: false,
             replies: Replies::On,
             closing: false,
         }
@@ -82,6 +85,7 @@ impl Session {
             lib_name: self.lib_name.clone(),
             lib_ver: self.lib_ver.clone(),
             no_evict: self.no_evict,
+            monitoring: self.monitoring,
             no_touch: self.no_touch,
             ..Identity::default()
         }

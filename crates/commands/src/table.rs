@@ -244,6 +244,7 @@ pub(crate) static FAMILIES: &[&[&Command]] = &[
     crate::persistence::COMMANDS,
     crate::debug::COMMANDS,
     crate::function::COMMANDS,
+    crate::monitor::COMMANDS,
     crate::slowlog::COMMANDS,
     crate::latency::COMMANDS,
 ];

@@ -238,6 +238,14 @@ impl Observer for TestHost {
         of_row.map(|(_, steps)| steps.clone()).unwrap_or_default()
     }
 
+    fn monitor(&self, id: u64) {
+        self.note(format!("monitor {id}"));
+    }
+
+    fn end_monitoring(&self, id: u64) {
+        self.note(format!("end monitoring {id}"));
+    }
+
     fn is_secret_directive(&self, name: &[u8]) -> bool {
         name == b"requirepass"
     }

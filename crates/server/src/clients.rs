@@ -19,7 +19,8 @@ use Ordering::Relaxed;
 /// What another worker wants a worker to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wakeup {
-    /// This client: it is killed ([`ClientEntry::is_killed`]) or unblocked ([`ClientEntry::take_unblock`]).
+    /// This client: it is killed ([`ClientEntry::is_killed`]) or unblocked ([`ClientEntry::take_unblock`]), or lines
+    /// wait for it, which watches what others run.
     Client(u64),
     /// All clients whose commands a pause held up: there is none any more.
     Unpaused,
@@ -176,6 +177,11 @@ impl ClientEntry {
     /// The client's address, see [`Connected::address`].
     pub(crate) fn address(&self) -> &str {
         &self.connected.address
+    }
+
+    /// The path of the unix socket that it came through, if it did.
+    pub(crate) fn unix_path(&self) -> Option<&str> {
+        self.connected.address.strip_suffix(":0").filter(|_| self.connected.unix_socket)
     }
 
     /// Whether it is on this machine: it came through a unix socket, or from a loopback address.
@@ -341,7 +347,8 @@ impl Clients {
         waited
     }
 
-    fn wake(&self, entry: &ClientEntry) {
+    /// Has the worker of a client look at it.
+    pub(crate) fn wake(&self, entry: &ClientEntry) {
         if let Some(wake) = self.workers.read().get(entry.connected.worker) {
             wake(Wakeup::Client(entry.id));
         }

@@ -354,7 +354,8 @@ impl Dispatcher {
     ) -> io::Result<usize> {
         let shared = Arc::clone(&self.shared);
         let args = |r: &Request| Args::new(&buf[r.start..], &spans[r.spans.0..r.spans.1]);
-        let together = conn.session.authenticated && !self.turn.keep_expired;
+        let session = &conn.session;
+        let together = session.authenticated && !session.monitoring && !self.turn.keep_expired;
         let mut rest = requests;
         let mut held = Held::nothing(&shared.store);
         while let Some(first) = rest.first() {
@@ -499,6 +500,9 @@ impl Dispatcher {
         conn.last_command = Some(row);
         conn.totals.2 += 1;
         conn.session.withhold(&mut self.reply, start);
+        if self.shared.monitors.is_watched() {
+            self.show(conn, row, args);
+        }
     }
 
     /// Counts `ran` runs of `row`'s command, the last with `args`, which took the time since the last count.

@@ -20,6 +20,7 @@ mod listeners;
 pub mod log;
 pub mod memory;
 mod memory_info;
+mod monitor;
 mod observe;
 mod persistence;
 pub mod process;

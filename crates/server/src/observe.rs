@@ -1,5 +1,5 @@
 //! What is noted of commands as they run, and what those who watch the process get of it: the slow log, the latency
-//! monitor, histograms of commands' times.
+//! monitor, histograms of commands' times, MONITOR.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use crate::config::{Settings, table};
 use crate::connection::Connection;
 use crate::dispatch::Dispatcher;
 use crate::latency::Event;
+use crate::monitor::line;
 use crate::shared::Shared;
 use crate::slowlog::shortened;
 
@@ -53,6 +54,16 @@ fn slow_us(settings: &Settings) -> Option<u64> {
 }
 
 impl Dispatcher {
+    /// Shows a command that ran to the clients that watch. To be called while its stripes are held.
+    #[cold]
+    pub(crate) fn show(&self, conn: &Connection, row: &Row, args: Args<'_>) {
+        if row.command.flags & (flags::ADMIN | flags::SKIP_MONITOR) == 0 {
+            let args = row.command.redacted(args, &*self.shared);
+            let line = line(clock::now_us(), conn.session.db, &conn.entry, args);
+            self.shared.monitors.show(&line, &self.shared.clients);
+        }
+    }
+
     /// Notes that a command, or several quick ones of which this was the last, took `time_ns`.
     #[cold]
     pub(crate) fn note_slow(&self, conn: &Connection, row: &Row, args: Args<'_>, time_ns: u64) {
@@ -98,6 +109,16 @@ impl Observer for Shared {
 
     fn command_latency(&self, row: &Row) -> Vec<(u64, u64)> {
         self.stats.command(row).latency_ns.microseconds()
+    }
+
+    fn monitor(&self, id: u64) {
+        if let Some(client) = self.clients.get(id) {
+            self.monitors.add(client);
+        }
+    }
+
+    fn end_monitoring(&self, id: u64) {
+        self.monitors.remove(id);
     }
 
     fn is_secret_directive(&self, name: &[u8]) -> bool {

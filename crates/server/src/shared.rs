@@ -21,6 +21,7 @@ use crate::garbage::Freeing;
 use crate::info;
 use crate::latency::Latency;
 use crate::memory;
+use crate::monitor::Monitors;
 use crate::persistence::{Obstacle, Persistence};
 use crate::room::Exceeded;
 use crate::slowlog::SlowLog;
@@ -42,6 +43,8 @@ pub struct Shared {
     pub stats: Stats,
     /// The slow log.
     pub(crate) slow_log: SlowLog,
+    /// The clients that watch what runs.
+    pub(crate) monitors: Monitors,
     /// The latency monitor.
     pub(crate) latency: Arc<Latency>,
     /// Files of the data.
@@ -106,6 +109,7 @@ impl Shared {
             clients: Clients::default(),
             stats: Stats::new(workers),
             slow_log: SlowLog::default(),
+            monitors: Monitors::default(),
             latency: Latency::new(&config),
             persistence: Persistence::new(storage, workers),
             run_id: random_id()?,

@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use commands::Session;
+use commands::{Replies, Session};
 use engine::{Due, Garbage};
 use mio::{Events, Poll, Token, Waker};
 use parking_lot::Mutex;
@@ -24,6 +24,7 @@ use crate::dispatch::{Dispatcher, Fate};
 use crate::listener::ListenError;
 use crate::listeners::Listeners;
 use crate::memory;
+use crate::monitor::LINES_BYTES_MAX;
 use crate::shared::Shared;
 use crate::socket::Socket;
 
@@ -223,10 +224,12 @@ impl Worker {
             match message {
                 Message::Serve(socket) => self.serve(socket),
                 Message::Wakeup(Wakeup::Client(id)) => {
-                    if let Some(&n) = self.tokens.get(&id)
-                        && self.connections[n].entry.is_killed()
-                    {
-                        self.close(n);
+                    if let Some(&n) = self.tokens.get(&id) {
+                        match &self.connections[n] {
+                            conn if conn.entry.is_killed() => self.close(n),
+                            conn if conn.session.monitoring && !conn.session.closing => self.send_lines(n),
+                            _ => {}
+                        }
                     }
                 }
                 Message::Wakeup(Wakeup::Unpaused) => self.resume(),
@@ -414,9 +417,33 @@ impl Worker {
         if !conn.output.is_empty()
             && conn.output.is_over(settings.client_output_buffer_limit.normal, clock::now_ms())
         {
-            self.dispatcher.shared.stats.worker(self.index).output_limit_hit();
-            tracing::warn!("Closing client id={} that reached max output buffer length", conn.entry.id);
-            self.close(n);
+            self.close_over_limit(n);
+        }
+    }
+
+    fn close_over_limit(&mut self, n: usize) {
+        self.shared().stats.worker(self.index).output_limit_hit();
+        let id = self.connections[n].entry.id;
+        tracing::warn!("Closing client id={id} that reached max output buffer length");
+        self.close(n);
+    }
+
+    /// Sends connection `n`, which watches what others run, the lines that wait for it.
+    fn send_lines(&mut self, n: usize) {
+        let conn = &mut self.connections[n];
+        let Some(mut lines) = self.dispatcher.shared.monitors.take(conn.entry.id) else {
+            return self.close_over_limit(n);
+        };
+        if conn.session.replies == Replies::Off {
+            return;
+        }
+        match conn.send(&mut lines) {
+            Ok(_) if conn.output.len() > LINES_BYTES_MAX => self.close_over_limit(n),
+            Ok(sent) => {
+                self.dispatcher.shared.stats.worker(self.index).wrote(sent);
+                self.check_limits(n);
+            }
+            Err(_) => self.close(n),
         }
     }
 
@@ -429,6 +456,9 @@ impl Worker {
     fn close(&mut self, n: usize) {
         if let Some(conn) = self.connections.try_remove(n) {
             self.tokens.remove(&conn.entry.id);
+            if conn.session.monitoring {
+                self.shared().monitors.remove(conn.entry.id);
+            }
             self.shared().clients.remove(conn.entry.id);
             self.shared().worker_lost(self.index);
         }
@@ -500,7 +530,8 @@ impl Worker {
             .collect();
         for n in part {
             let conn = &self.connections[n];
-            if timeout_ms > 0 && conn.held_up.is_none() && conn.entry.idle_ms(now_ms) > timeout_ms {
+            let waits = conn.held_up.is_some() || conn.session.monitoring;
+            if timeout_ms > 0 && !waits && conn.entry.idle_ms(now_ms) > timeout_ms {
                 tracing::debug!("Closing idle client");
                 self.close(n);
             } else if !conn.output.is_empty() {

@@ -53,7 +53,6 @@ const BLOCKING: Reason = always("blocking commands are not there yet");
 const PUBSUB: Reason = always("pub/sub is not there yet");
 const SCRIPTING: Reason = always("scripts and functions are not there yet");
 const ACL: Reason = always("access control lists are not there yet");
-const OBSERVING: Reason = always("MONITOR is not there yet");
 const REPLICATION: Reason = always("replication is not there yet");
 const WAITAOF: Reason =
     Reason { text: "replication is not there yet", shown_by: |s| s.is_redis_since((7, 2)) };
@@ -110,7 +109,6 @@ pub(super) const MEANT: &[Meant] = &[
          function|restore function|stats script",
     ),
     Meant::new(&ACL, "absent", "acl"),
-    Meant::new(&OBSERVING, "absent", "monitor"),
     Meant::new(&REPLICATION, "absent", "failover psync replconf replicaof slaveof sync wait"),
     Meant::new(&WAITAOF, "absent", "waitaof"),
     Meant::new(&CLUSTER, "absent", "asking cluster migrate readonly readwrite restore-asking"),
