@@ -198,10 +198,16 @@ fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
         "latest_fork_usec",
         "total_forks",
     ]);
-    lines.zero(&["migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits"]);
-    lines.zero(&["active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
-    lines.zero(&["total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys"]);
-    lines.zero(&["tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"]);
+    lines.zero(&["migrate_cached_sockets", "slave_expires_tracked_keys"]);
+    let defrag = shared.defrag.figures();
+    lines.put("active_defrag_hits", defrag.hits);
+    lines.put("active_defrag_misses", defrag.misses);
+    lines.put("active_defrag_key_hits", defrag.key_hits);
+    lines.put("active_defrag_key_misses", defrag.key_misses);
+    lines.put("total_active_defrag_time", defrag.total_ms);
+    lines.put("current_active_defrag_time", defrag.current_ms);
+    lines.zero(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    lines.zero(&["unexpected_error_replies"]);
     lines.put("total_error_replies", totals.errors);
     lines.put("dump_payload_sanitizations", 0);
     lines.put("total_reads_processed", totals.reads);

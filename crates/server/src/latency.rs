@@ -25,6 +25,8 @@ pub(crate) enum Event {
     FastCommand,
     /// The removal of due keys, from one look at the sockets to the next.
     ExpireCycle,
+    /// A step of active defragmentation.
+    ActiveDefragCycle,
     /// Handing effects to the system.
     AofWrite,
     /// The same while a snapshot or a rewrite of the log is written.
@@ -44,6 +46,7 @@ impl Event {
             Event::Command => "command",
             Event::FastCommand => "fast-command",
             Event::ExpireCycle => "expire-cycle",
+            Event::ActiveDefragCycle => "active-defrag-cycle",
             Event::AofWrite => "aof-write",
             Event::AofWriteActiveChild => "aof-write-active-child",
             Event::AofWriteAlone => "aof-write-alone",

@@ -7,6 +7,7 @@ pub mod clients;
 mod clock;
 pub mod config;
 mod connection;
+mod defrag;
 mod descriptors;
 mod dispatch;
 mod entrance;

@@ -34,7 +34,7 @@ pub(crate) fn section(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>
     lines.put("mem_allocator", usage::allocator());
     // Tables grow without being copied as a whole.
     lines.put("mem_overhead_db_hashtable_rehashing", 0);
-    lines.put("active_defrag_running", 0);
+    lines.put("active_defrag_running", shared.defrag.figures().effort_percent);
     let (pending, freed) = shared.freeing.values();
     lines.put("lazyfree_pending_objects", pending);
     lines.put("lazyfreed_objects", freed);

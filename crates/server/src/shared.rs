@@ -17,6 +17,7 @@ use persist::storage::{Disk, Storage};
 use crate::clients::Clients;
 use crate::clock;
 use crate::config::{ConfigStore, Settings};
+use crate::defrag::Defrag;
 use crate::garbage::Freeing;
 use crate::info;
 use crate::latency::Latency;
@@ -49,6 +50,8 @@ pub struct Shared {
     pub(crate) latency: Arc<Latency>,
     /// Files of the data.
     pub(crate) persistence: Persistence,
+    /// Active defragmentation.
+    pub(crate) defrag: Defrag,
     /// Twenty random bytes in hex that name this run of the process (`run_id`).
     pub run_id: String,
     /// The same kind of name for the data and its history.
@@ -112,6 +115,7 @@ impl Shared {
             monitors: Monitors::default(),
             latency: Latency::new(&config),
             persistence: Persistence::new(storage, workers),
+            defrag: Defrag::default(),
             run_id: random_id()?,
             replication_id: Mutex::new(random_id()?),
             quick,
@@ -200,6 +204,7 @@ impl Shared {
     pub(crate) fn sample(&self, now_ms: i64) {
         self.stats.sample(now_ms);
         self.persistence.follow_log(&self.config.settings(), &self.clients, now_ms);
+        self.defrag.follow(&self.config.settings(), now_ms);
     }
 
     /// Notes that `allocated_bytes` are allocated now; the most that ever were.
@@ -371,6 +376,7 @@ impl Host for Shared {
 
     fn reset_stats(&self) {
         self.stats.reset();
+        self.defrag.reset();
         self.access_denials.store(0, Ordering::Relaxed);
         self.freeing.reset();
         self.exceeded.reset();

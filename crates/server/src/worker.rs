@@ -20,11 +20,14 @@ use crate::clients::{Connected, Wakeup};
 use crate::clock;
 use crate::config::Settings;
 use crate::connection::Connection;
+use crate::defrag::Defragmenter;
 use crate::dispatch::{Dispatcher, Fate};
+use crate::latency::Event;
 use crate::listener::ListenError;
 use crate::listeners::Listeners;
 use crate::memory;
 use crate::monitor::LINES_BYTES_MAX;
+use crate::persistence::Obstacle;
 use crate::shared::Shared;
 use crate::socket::Socket;
 
@@ -92,6 +95,7 @@ pub(crate) struct Worker {
     input: Box<[u8]>,
     /// The part of the connections that was looked at last, and when.
     swept: (usize, i64),
+    defragmenter: Defragmenter,
     stopping: bool,
 }
 
@@ -120,6 +124,7 @@ impl Worker {
             unread: Vec::new(),
             input: vec![0; READ_BYTES].into(),
             swept: (0, 0),
+            defragmenter: Defragmenter::new(index),
             stopping: false,
         })
     }
@@ -190,6 +195,7 @@ impl Worker {
             let now_us = clock::now_us();
             self.expire(now_us / 1000);
             self.sweep(now_us / 1000);
+            self.defragment();
             if !self.dispatcher.unsynced.is_empty() {
                 self.shared().persistence.log.await_sync();
                 // What was synced before that would not be told.
@@ -215,7 +221,8 @@ impl Worker {
             true => self.shared().store.fall_asleep(self.index, sweep_ms),
             false => sweep_ms,
         };
-        Duration::from_micros(until_ms.saturating_mul(1000).saturating_sub(now_us).max(0).unsigned_abs())
+        let until_us = until_ms.saturating_mul(1000).min(self.defragmenter.next_us(&self.shared().defrag));
+        Duration::from_micros(until_us.saturating_sub(now_us).max(0).unsigned_abs())
     }
 
     fn take_messages(&mut self) {
@@ -511,6 +518,17 @@ impl Worker {
     /// Whether expired keys are removed: not while a pause, in which data stands still, is on.
     fn expires(&self, now_ms: i64) -> bool {
         self.shared().expiry_is_on() && self.shared().clients.pause(now_ms).is_none()
+    }
+
+    /// Moves some of the data where the allocator's memory is sparse, when it is time for that.
+    fn defragment(&mut self) {
+        let shared = &self.dispatcher.shared;
+        if !shared.persistence.gate.has(Obstacle::Loading) {
+            let step_us = self.dispatcher.settings.active_defrag_cycle_us;
+            let took_us = self.defragmenter.run(&shared.defrag, &shared.store, step_us);
+            let note = |us| shared.latency.note(Event::ActiveDefragCycle, Duration::from_micros(us));
+            took_us.into_iter().for_each(note);
+        }
     }
 
     /// Each tenth of a second looks at a tenth of the connections, for clients that were idle for too long or let

@@ -145,6 +145,20 @@ settings! {
     lfu_log_factor: u32 = "lfu-log-factor",
     /// Minutes until a count of accesses goes down by one.
     lfu_decay_time_min: u32 = "lfu-decay-time",
+    /// Data is moved together where memory is sparse.
+    activedefrag: bool = "activedefrag",
+    /// Waste from which that is done.
+    active_defrag_ignore_bytes: u64 = "active-defrag-ignore-bytes",
+    /// The same as a percentage of what is used.
+    active_defrag_threshold_lower: u32 = "active-defrag-threshold-lower",
+    /// Percentage of waste at which most is done.
+    active_defrag_threshold_upper: u32 = "active-defrag-threshold-upper",
+    /// Least percentage of a worker's time that it takes.
+    active_defrag_cycle_min: u32 = "active-defrag-cycle-min",
+    /// Most percentage of a worker's time that it takes.
+    active_defrag_cycle_max: u32 = "active-defrag-cycle-max",
+    /// Microseconds of a step.
+    active_defrag_cycle_us: u32 = "active-defrag-cycle-us",
     /// Another thread frees what is evicted.
     lazyfree_lazy_eviction: bool = "lazyfree-lazy-eviction",
     /// Another thread frees what expires.

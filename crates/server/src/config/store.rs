@@ -271,7 +271,7 @@ mod tests {
             (&["hz", "1", "HZ", "2"], "argument 'HZ') - duplicate parameter"),
             (&["daemonize", "yes"], "argument 'daemonize') - can't set immutable config"),
             (&["dir", "/"], "argument 'dir') - can't set protected config"),
-            (&["activedefrag", "yes"], "Active defragmentation cannot be enabled"),
+            (&["activedefrag", "maybe"], "argument must be 'yes' or 'no'"),
             (&["save", "900"], "Invalid save parameters"),
         ] {
             let reply = set(&store, words);

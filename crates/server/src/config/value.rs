@@ -50,8 +50,6 @@ pub enum Kind {
     OomScores,
     /// Host and port of a primary, or `no one`.
     Primary,
-    /// Never true: the directive asks for something that is not there, and this says why.
-    OnlyNo(&'static str),
 }
 
 /// Classes of clients that have output buffer limits of their own, in the order they are shown.
@@ -71,7 +69,7 @@ pub struct BufferLimit {
 /// One value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Of [`Kind::Bool`] and [`Kind::OnlyNo`].
+    /// Of [`Kind::Bool`].
     Bool(bool),
     /// Of [`Kind::Int`], [`Kind::Near`].
     Int(i64),
@@ -119,10 +117,6 @@ impl Kind {
         let word = words.first().copied().unwrap_or(b"");
         match self {
             Kind::Bool => read_bool(word),
-            Kind::OnlyNo(why) => match read_bool(word)? {
-                Value::Bool(true) => Err(why.into()),
-                no => Ok(no),
-            },
             Kind::Int(min, max) => read_int(word, min, max),
             Kind::Near(min, max) => match read_int(word, 0, i64::from(i32::MAX))? {
                 Value::Int(n) => Ok(Value::Int(n.clamp(min, max))),

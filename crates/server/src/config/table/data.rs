@@ -6,7 +6,6 @@ use super::{Directive, at_start, live};
 const INT_MAX: i64 = i32::MAX as i64;
 const NO_COMPRESSION: &str = "lists are not compressed";
 const OWN_TABLE: &str = "Ebbtide's table grows a segment at a time and never rehashes";
-const NO_DEFRAG: &str = "there is no defragmentation, the allocator gives pages back";
 
 const POLICIES: &[&str] = &[
     "volatile-lru",
@@ -38,14 +37,17 @@ pub(super) static ROWS: &[Directive] = &[
     live("lazyfree-lazy-user-flush", Bool, "no", "Whether FLUSHALL and FLUSHDB free in another thread when they do not say."),
     at_start("hash-seed", Text, "", "Secret that the order of keys depends on.").hidden().idle("every start has a secret of its own"),
     live("activerehashing", Bool, "yes", "Whether idle time is used to rehash.").idle(OWN_TABLE),
-    live("activedefrag", OnlyNo("Active defragmentation cannot be enabled: Ebbtide's allocator gives pages back without it"), "no", "Whether memory is defragmented.").idle(NO_DEFRAG),
-    live("active-defrag-ignore-bytes", Memory(1, i64::MAX as u64), "100mb", "Waste from which memory is defragmented.").idle(NO_DEFRAG),
-    live("active-defrag-threshold-lower", Int(0, 1000), "10", "Percentage of waste from which memory is defragmented.").idle(NO_DEFRAG),
-    live("active-defrag-threshold-upper", Int(0, 1000), "100", "Percentage of waste at which defragmentation works hardest.").idle(NO_DEFRAG),
-    live("active-defrag-cycle-min", Int(1, 99), "1", "Least CPU percentage for defragmentation.").idle(NO_DEFRAG),
-    live("active-defrag-cycle-max", Int(1, 99), "25", "Most CPU percentage for defragmentation.").idle(NO_DEFRAG),
-    live("active-defrag-cycle-us", Int(0, 100_000), "500", "Microseconds one step of defragmentation takes.").hidden().idle(NO_DEFRAG),
-    live("active-defrag-max-scan-fields", Int(1, i64::MAX), "1000", "Fields from which a value is defragmented in pieces.").idle(NO_DEFRAG),
+    // Redis has it off, for there it runs in the one thread that serves; here it costs nothing while little is wasted.
+    live("activedefrag", Bool, "yes", "Whether data is moved together where memory is sparse."),
+    // Redis's is 100mb.
+    live("active-defrag-ignore-bytes", Memory(1, i64::MAX as u64), "10mb", "Waste from which memory is defragmented."),
+    live("active-defrag-threshold-lower", Int(0, 1000), "10", "Percentage of waste from which memory is defragmented."),
+    live("active-defrag-threshold-upper", Int(0, 1000), "100", "Percentage of waste at which defragmentation works hardest."),
+    live("active-defrag-cycle-min", Int(1, 99), "1", "Least percentage of a worker's time for defragmentation."),
+    live("active-defrag-cycle-max", Int(1, 99), "25", "Most percentage of a worker's time for defragmentation."),
+    // Valkey's is 500: a client may have to wait for a step.
+    live("active-defrag-cycle-us", Int(0, 100_000), "300", "Microseconds one step of defragmentation takes.").hidden(),
+    live("active-defrag-max-scan-fields", Int(1, i64::MAX), "1000", "Fields from which a value is defragmented in pieces.").idle("large values are always defragmented in pieces"),
     // -- encodings ----------------------------------------------------------------------------
     live("hash-max-listpack-entries", Int(0, i64::MAX), "512", "Fields a hash called listpack has at most.").alias("hash-max-ziplist-entries"),
     live("hash-max-listpack-value", Memory(0, i64::MAX as u64), "64", "Bytes of a field or value in a hash called listpack.").alias("hash-max-ziplist-value"),
