@@ -13,6 +13,8 @@ use crate::store::{Store, Stripe};
 pub struct Held<'s> {
     store: &'s Store,
     guards: SmallVec<[(usize, MutexGuard<'s, Stripe>); 16]>,
+    /// Whether somebody else held one of them, and was waited for.
+    waited: bool,
     /// Where the stripe used last stands in `guards`: the next is mostly the same or the one behind.
     last: usize,
 }
@@ -21,7 +23,7 @@ impl<'s> Held<'s> {
     /// No stripe.
     #[inline]
     pub fn nothing(store: &'s Store) -> Held<'s> {
-        Held { store, guards: SmallVec::new(), last: 0 }
+        Held { store, guards: SmallVec::new(), waited: false, last: 0 }
     }
 
     /// The stripes of the keys with these hashes; waits for them.
@@ -30,14 +32,30 @@ impl<'s> Held<'s> {
             hashes.into_iter().map(|hash| store.stripe_of(hash)).collect();
         stripes.sort_unstable();
         stripes.dedup();
-        let guards = stripes.into_iter().map(|s| (s, store.lock(s))).collect();
-        Held { store, guards, last: 0 }
+        Held::all(store, stripes.into_iter())
     }
 
     /// Every stripe; waits for them.
     pub fn everything(store: &'s Store) -> Held<'s> {
-        let guards = (0..store.stripes()).map(|s| (s, store.lock(s))).collect();
-        Held { store, guards, last: 0 }
+        Held::all(store, 0..store.stripes())
+    }
+
+    /// `stripes`, which ascend; waits for them.
+    #[inline]
+    fn all(store: &'s Store, stripes: impl Iterator<Item = usize>) -> Held<'s> {
+        let mut waited = false;
+        let mut wait = |stripe| {
+            waited = true;
+            store.lock(stripe)
+        };
+        let guards = stripes.map(|s| (s, store.try_lock(s).unwrap_or_else(|| wait(s)))).collect();
+        Held { store, guards, waited, last: 0 }
+    }
+
+    /// Whether somebody else held one of the stripes at first, so that time went by until it was free.
+    #[inline]
+    pub fn has_waited(&self) -> bool {
+        self.waited
     }
 
     /// Adds the stripe of `hash`, if it is held already or nobody else holds it; whether it is held now.

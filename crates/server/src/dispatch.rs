@@ -458,6 +458,10 @@ impl Dispatcher {
                 return;
             }
         };
+        if held.has_waited() {
+            // For the commands of others, which count that time.
+            self.counted_ns = clock::now_ns();
+        }
         self.turn.log = shared.store.order().is_wanted();
         self.run_held(conn, &mut held, row, args);
         self.turn.seal(shared.store.order());
@@ -466,10 +470,10 @@ impl Dispatcher {
             // It may have reset the counters, and is the first that counts again.
             self.shared.stats.worker(self.worker).begin(&self.shared.stats);
         }
+        // It may have been CONFIG SET: what follows goes by what it says.
+        self.renew_settings();
         self.count(conn, row, args, 1);
         self.follow(conn);
-        // It may have been CONFIG SET: the next command goes by what it says.
-        self.renew_settings();
     }
 
     fn is_paused(&self, row: &Row) -> bool {
