@@ -381,8 +381,7 @@ impl Dispatcher {
             }
             if self.reply.len() >= SEND_BYTES_MIN {
                 self.send(conn)?;
-                // That was no command's time.
-                self.counted_ns = clock::now_ns();
+                self.skip_time();
                 if self.is_over_limit(conn) {
                     break;
                 }
@@ -459,8 +458,8 @@ impl Dispatcher {
             }
         };
         if held.has_waited() {
-            // For the commands of others, which count that time.
-            self.counted_ns = clock::now_ns();
+            // What others ran meanwhile counts that time.
+            self.skip_time();
         }
         self.turn.log = shared.store.order().is_wanted();
         self.run_held(conn, &mut held, row, args);
@@ -507,6 +506,11 @@ impl Dispatcher {
         if self.shared.monitors.is_watched() {
             self.show(conn, row, args);
         }
+    }
+
+    /// Says that what was done up to now is no command's time.
+    pub(crate) fn skip_time(&mut self) {
+        self.counted_ns = clock::now_ns();
     }
 
     /// Counts `ran` runs of `row`'s command, the last with `args`, which took the time since the last count.

@@ -27,6 +27,8 @@ pub(crate) enum Event {
     ExpireCycle,
     /// A step of active defragmentation.
     ActiveDefragCycle,
+    /// The eviction of keys, as many as one command or turn of a worker's loop waits for.
+    EvictionCycle,
     /// Handing effects to the system.
     AofWrite,
     /// The same while a snapshot or a rewrite of the log is written.
@@ -47,6 +49,7 @@ impl Event {
             Event::FastCommand => "fast-command",
             Event::ExpireCycle => "expire-cycle",
             Event::ActiveDefragCycle => "active-defrag-cycle",
+            Event::EvictionCycle => "eviction-cycle",
             Event::AofWrite => "aof-write",
             Event::AofWriteActiveChild => "aof-write-active-child",
             Event::AofWriteAlone => "aof-write-alone",

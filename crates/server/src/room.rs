@@ -8,6 +8,7 @@
 //! <https://redis.io/docs/latest/develop/reference/eviction/>.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use commands::{Command, Error, Row, flags};
 use engine::{Candidates, Db, Eviction, Held, Worth};
@@ -17,6 +18,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::config::settings::Policy;
 use crate::dispatch::Dispatcher;
+use crate::latency::Event;
 use crate::memory;
 use crate::persistence::Obstacle;
 
@@ -193,7 +195,10 @@ impl Dispatcher {
                 break true;
             }
         };
-        self.room.spent_us += spent_us();
+        let time_us = spent_us();
+        self.room.spent_us += time_us;
+        self.shared.latency.note(Event::EvictionCycle, Duration::from_micros(time_us.unsigned_abs()));
+        self.skip_time();
         more
     }
 
