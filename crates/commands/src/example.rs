@@ -21,6 +21,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("debug", "its parts are for tests, and tested one by one"),
     ("hello", PROCESS),
     ("function|help", LISTS),
+    ("hotkeys|help", LISTS),
     ("info", PROCESS),
     ("latency|doctor", PROCESS),
     ("latency|help", LISTS),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::hotkeys::{HotKey, HotKeysReport, HotKeysRequest};
 use crate::info::Section;
 use crate::lookup::Row;
 use crate::observer::Observer;
@@ -124,6 +125,29 @@ pub trait Host: Observer + Sync {
 
     /// Sets what is counted and measured for INFO back to zero.
     fn reset_stats(&self);
+
+    // -- hot keys -------------------------------------------------------------------------------
+
+    /// Begins to look for hot keys.
+    ///
+    /// # Errors
+    /// A search is under way.
+    fn hotkeys_start(&self, request: HotKeysRequest) -> Result<(), Error>;
+
+    /// Ends the search for hot keys; whether one was under way.
+    fn hotkeys_stop(&self) -> bool;
+
+    /// Forgets what the last search found.
+    ///
+    /// # Errors
+    /// It is still under way.
+    fn hotkeys_reset(&self) -> Result<(), Error>;
+
+    /// What the search under way, or the last one, found.
+    fn hotkeys(&self) -> Option<HotKeysReport>;
+
+    /// The `count` keys used most lately, each with about how many times a second.
+    fn hotkeys_top(&self, count: usize) -> Vec<HotKey<f64>>;
 
     // -- debugging ------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ mod hash_getex;
 mod hash_random;
 mod help;
 mod host;
+mod hotkeys;
 mod hyperloglog;
 mod hyperloglog_estimate;
 mod hyperloglog_sparse;
@@ -110,6 +111,7 @@ pub use host::{
     Begun, ClientInfo, DEFAULT_USER, DataFigures, Host, Identity, MemoryFigures, Pause, Reload, Removal,
     Shutdown, Unblock,
 };
+pub use hotkeys::{HotKey, HotKeysReport, HotKeysRequest};
 pub use info::Section;
 pub use keys::{FindKeys, KeySpec, Positions, Search};
 pub use lookup::{ROWS, Row, find, find_row, rows};

@@ -240,6 +240,7 @@ pub(crate) static FAMILIES: &[&[&Command]] = &[
     crate::config::COMMANDS,
     crate::info::COMMANDS,
     crate::memory::COMMANDS,
+    crate::hotkeys::COMMANDS,
     crate::server::COMMANDS,
     crate::persistence::COMMANDS,
     crate::debug::COMMANDS,

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::host::{
     Begun, ClientInfo, DataFigures, Host, Identity, MemoryFigures, Pause, Reload, Removal, Shutdown, Unblock,
 };
+use crate::hotkeys::{HotKey, HotKeysReport, HotKeysRequest};
 use crate::info::Section;
 use crate::lookup::Row;
 use crate::observer::{LatencyEvent, Observer, SlowEntry};
@@ -188,6 +189,27 @@ impl Host for TestHost {
 
     fn reset_stats(&self) {
         self.note("reset stats".into());
+    }
+
+    fn hotkeys_start(&self, request: HotKeysRequest) -> Result<(), Error> {
+        self.note(format!("{request:?}"));
+        Ok(())
+    }
+
+    fn hotkeys_stop(&self) -> bool {
+        false
+    }
+
+    fn hotkeys_reset(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn hotkeys(&self) -> Option<HotKeysReport> {
+        None
+    }
+
+    fn hotkeys_top(&self, _count: usize) -> Vec<HotKey<f64>> {
+        Vec::new()
     }
 
     fn debug_allowed(&self, _session: &Session) -> bool {

@@ -17,6 +17,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::config::settings::AppendFsync;
 use crate::connection::Connection;
+use crate::hotkeys::Sampler;
 use crate::latency::Event;
 use crate::memory;
 use crate::observe::Timing;
@@ -68,6 +69,8 @@ pub(crate) struct Dispatcher {
     pub(crate) turn: Turn,
     worker: usize,
     timing: Timing,
+    /// Says whose keys are looked at.
+    sampler: Sampler,
     /// Up to when the time of commands is counted.
     counted_ns: i64,
     reply: Reply,
@@ -92,6 +95,7 @@ impl Dispatcher {
             shared,
             turn: Turn::new(clock::now_ms(), seed),
             worker,
+            sampler: Sampler::new(seed),
             counted_ns: 0,
             reply: Reply::new(),
             spans: Vec::new(),
@@ -103,9 +107,10 @@ impl Dispatcher {
         }
     }
 
-    /// Takes over a configuration that has changed.
+    /// Takes over a configuration that has changed, and what is to be looked at.
     #[inline]
     pub(crate) fn renew_settings(&mut self) {
+        self.sampler.follow(&self.shared.hot_keys);
         let version = self.shared.config.version();
         if version != self.config_version {
             self.config_version = version;
@@ -488,6 +493,7 @@ impl Dispatcher {
     #[inline]
     fn run_held(&mut self, conn: &mut Connection, held: &mut Held<'_>, row: &'static Row, args: Args<'_>) {
         let start = self.reply.len();
+        let look = self.sampler.look();
         let mut ctx = Ctx {
             args,
             command: row.command,
@@ -505,6 +511,10 @@ impl Dispatcher {
         conn.session.withhold(&mut self.reply, start);
         if self.shared.monitors.is_watched() {
             self.show(conn, row, args);
+        }
+        if let Some(look) = look {
+            let (request, reply_bytes) = ((row.command, args), self.reply.len().saturating_sub(start));
+            self.shared.hot_keys.note(self.worker, &look, &self.shared.store, request, reply_bytes);
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use commands::{
-    Begun, ClientInfo, DataFigures, Error, Host, MemoryFigures, Pause, Reload, Removal, Section, Session,
-    Shutdown, Unblock,
+    Begun, ClientInfo, DataFigures, Error, Host, HotKey, HotKeysReport, HotKeysRequest, MemoryFigures, Pause,
+    Reload, Removal, Section, Session, Shutdown, Unblock,
 };
 use engine::Store;
 use parking_lot::Mutex;
@@ -19,6 +19,7 @@ use crate::clock;
 use crate::config::{ConfigStore, Settings};
 use crate::defrag::Defrag;
 use crate::garbage::Freeing;
+use crate::hotkeys::{Figures, HotKeys};
 use crate::info;
 use crate::latency::Latency;
 use crate::memory;
@@ -48,6 +49,8 @@ pub struct Shared {
     pub(crate) monitors: Monitors,
     /// The latency monitor.
     pub(crate) latency: Arc<Latency>,
+    /// What the workers know of hot keys.
+    pub(crate) hot_keys: HotKeys,
     /// Files of the data.
     pub(crate) persistence: Persistence,
     /// Active defragmentation.
@@ -114,6 +117,7 @@ impl Shared {
             slow_log: SlowLog::default(),
             monitors: Monitors::default(),
             latency: Latency::new(&config),
+            hot_keys: HotKeys::new(workers, clock::now_ms()),
             persistence: Persistence::new(storage, workers),
             defrag: Defrag::default(),
             run_id: random_id()?,
@@ -203,6 +207,7 @@ impl Shared {
     /// Takes a sample of the counters, for rates.
     pub(crate) fn sample(&self, now_ms: i64) {
         self.stats.sample(now_ms);
+        self.hot_keys.end_due(now_ms, || Figures::now(&self.stats));
         self.persistence.follow_log(&self.config.settings(), &self.clients, now_ms);
         self.defrag.follow(&self.config.settings(), now_ms);
     }
@@ -380,6 +385,26 @@ impl Host for Shared {
         self.access_denials.store(0, Ordering::Relaxed);
         self.freeing.reset();
         self.exceeded.reset();
+    }
+
+    fn hotkeys_start(&self, request: HotKeysRequest) -> Result<(), Error> {
+        self.hot_keys.start(request, Figures::now(&self.stats))
+    }
+
+    fn hotkeys_stop(&self) -> bool {
+        self.hot_keys.stop(Figures::now(&self.stats))
+    }
+
+    fn hotkeys_reset(&self) -> Result<(), Error> {
+        self.hot_keys.reset(Figures::now(&self.stats))
+    }
+
+    fn hotkeys(&self) -> Option<HotKeysReport> {
+        self.hot_keys.report(Figures::now(&self.stats))
+    }
+
+    fn hotkeys_top(&self, count: usize) -> Vec<HotKey<f64>> {
+        self.hot_keys.top(count, clock::now_ms())
     }
 
     fn debug_allowed(&self, session: &Session) -> bool {

@@ -78,6 +78,8 @@ const OVERWRITES: Reason = Reason {
 const VALKEY_TELLS: Reason =
     Reason { text: "Valkey tells it in its own way", shown_by: |s| s.is_valkey_since((9, 0)) };
 const REDIS_8_4: Reason = Reason { text: "a command of Redis 8.4", shown_by: |s| !s.is_redis_since((8, 4)) };
+const REDIS_8_6: Reason = Reason { text: "a command of Redis 8.6", shown_by: |s| !s.is_redis_since((8, 6)) };
+const OURS: Reason = always("Ebbtide's own");
 const BOTH: Reason = Reason {
     text: "a command of Redis 8.4 and Valkey 9.1",
     shown_by: |s| !s.is_redis_since((8, 4)) && !s.is_valkey_since((9, 1)),
@@ -133,6 +135,8 @@ pub(super) const MEANT: &[Meant] = &[
     Meant::new(&VALKEY_TELLS, "key specifications", "georadius georadiusbymember hsetex"),
     Meant::new(&VALKEY_TELLS, "tips", "hpttl httl"),
     Meant::new(&REDIS_8_4, "missing", "delex digest"),
+    Meant::new(&REDIS_8_6, "missing", "hotkeys"),
+    Meant::new(&OURS, "missing", "hotkeys|top"),
     Meant::new(&BOTH, "missing", "msetex"),
     Meant::new(&VALKEY_9, "missing", "delifeq"),
     Meant::new(&VALKEY_ONLY, "absent", "client|capa client|import-source"),
