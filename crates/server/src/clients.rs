@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, A
 use commands::{ClientInfo, Identity, Pause, Row, Unblock};
 use parking_lot::{Mutex, RwLock};
 
+use crate::client_memory::{ClientMemory, Weight};
+
 use Ordering::Relaxed;
 
 /// What another worker wants a worker to look at.
@@ -94,6 +96,8 @@ pub struct ClientEntry {
     query_free_bytes: AtomicU64,
     output_bytes: AtomicU64,
     memory_bytes: AtomicU64,
+    /// What [`ClientMemory`] knows of it.
+    weight: Weight,
     total_in_bytes: AtomicU64,
     total_out_bytes: AtomicU64,
     total_commands: AtomicU64,
@@ -115,6 +119,7 @@ impl ClientEntry {
             query_free_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             memory_bytes: AtomicU64::new(0),
+            weight: Weight::default(),
             total_in_bytes: AtomicU64::new(0),
             total_out_bytes: AtomicU64::new(0),
             total_commands: AtomicU64::new(0),
@@ -242,6 +247,8 @@ pub struct Clients {
     /// By id, for they are listed in this order.
     entries: Mutex<BTreeMap<u64, Arc<ClientEntry>>>,
     workers: RwLock<Vec<Wake>>,
+    /// What they take together, when that is limited.
+    pub(crate) memory: ClientMemory,
     /// When the pause ends, in milliseconds since the Unix epoch, times two; plus one when it holds up all
     /// commands. In the past: there is none.
     pause: AtomicI64,
@@ -283,7 +290,8 @@ impl Clients {
 
     /// Takes away a client whose connection is closed.
     pub fn remove(&self, id: u64) {
-        if self.entries.lock().remove(&id).is_some() {
+        if let Some(entry) = self.entries.lock().remove(&id) {
+            self.memory.weigh(id, &entry.weight, 0);
             self.count.fetch_sub(1, Relaxed);
         }
     }
@@ -345,6 +353,20 @@ impl Clients {
             self.wake(&entry);
         }
         waited
+    }
+
+    /// Notes that the client of `entry` takes `bytes` of memory; 0: it may not be closed for it. Closes the clients that
+    /// take most while all together take more than `bytes_max`; 0: any number. To be called by its worker.
+    #[inline]
+    pub(crate) fn weigh(&self, entry: &ClientEntry, bytes: u64, bytes_max: u64) {
+        self.memory.weigh(entry.id, &entry.weight, bytes);
+        while bytes_max > 0
+            && self.memory.bytes() > bytes_max
+            && let Some(id) = self.memory.take_largest()
+        {
+            tracing::info!("Evicting client id={id}: all clients together take more than maxmemory-clients");
+            self.kill(id);
+        }
     }
 
     /// Has the worker of a client look at it.

@@ -119,6 +119,7 @@ impl Dispatcher {
             self.turn.access = self.settings.access_policy();
             self.turn.limits = self.settings.limits();
             self.room.follow(&self.settings);
+            self.shared.clients.memory.set_limited(self.settings.client_bytes_max() > 0);
         }
     }
 
@@ -220,6 +221,7 @@ impl Dispatcher {
     fn end(&mut self, conn: &mut Connection) -> io::Result<()> {
         conn.note(self.turn.now_ms);
         let sent = self.send(conn);
+        self.weigh(conn);
         self.settle_turn();
         sent
     }

@@ -178,7 +178,8 @@ fn stats(shared: &Shared, data: &DataFigures, lines: &mut Lines<'_>) {
     lines.zero(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     expiry(shared, data, lines);
     lines.put("evicted_keys", shared.stats.gone().all().evicted);
-    lines.zero(&["evicted_clients", "evicted_scripts"]);
+    lines.put("evicted_clients", shared.clients.memory.evicted());
+    lines.put("evicted_scripts", 0);
     let (exceeded_ms, exceeded_now_ms) = shared.exceeded.times_ms();
     lines.put("total_eviction_exceeded_time", exceeded_ms);
     lines.put("current_eviction_exceeded_time", exceeded_now_ms);

@@ -3,6 +3,7 @@
 //! A request's path: `listener` accepts, `worker` reads, `dispatch` parses and runs, `connection` sends.
 
 pub mod banner;
+mod client_memory;
 pub mod clients;
 mod clock;
 pub mod config;

@@ -17,6 +17,7 @@ use resp::Args;
 use crate::clock;
 use crate::config::Settings;
 use crate::config::settings::Policy;
+use crate::connection::Connection;
 use crate::dispatch::Dispatcher;
 use crate::latency::Event;
 use crate::memory;
@@ -142,6 +143,13 @@ impl Dispatcher {
         waited
     }
 
+    /// Notes what the client of `conn` takes, and closes the largest clients while all of them take too much.
+    #[inline]
+    pub(crate) fn weigh(&self, conn: &Connection) {
+        let bytes = if conn.session.no_evict { 0 } else { conn.memory_bytes() as u64 };
+        self.shared.clients.weigh(&conn.entry, bytes, self.settings.client_bytes_max());
+    }
+
     /// Evicts keys until `incoming` more bytes fit. No stripe may be held.
     pub(crate) fn make_room(&mut self, incoming: usize) -> Vacancy {
         if self.turn.keep_expired || self.shared.persistence.gate.has(Obstacle::Loading) {
@@ -205,7 +213,7 @@ impl Dispatcher {
     /// What is allocated and counts: not what will be freed anyway, and not what waits to be logged, which evicting
     /// only makes more.
     fn used_bytes(&self) -> i64 {
-        let apart = self.shared.freeing.bytes() + self.shared.persistence.log.pipe.bytes() as u64;
+        let apart = self.shared.freeing.bytes() + self.shared.not_counted_bytes();
         self.room.others_bytes + memory::own_bytes() - i64::try_from(apart).unwrap_or(i64::MAX)
     }
 

@@ -385,6 +385,7 @@ impl Host for Shared {
         self.access_denials.store(0, Ordering::Relaxed);
         self.freeing.reset();
         self.exceeded.reset();
+        self.clients.memory.reset();
     }
 
     fn hotkeys_start(&self, request: HotKeysRequest) -> Result<(), Error> {

@@ -548,6 +548,7 @@ impl Worker {
             .collect();
         for n in part {
             let conn = &self.connections[n];
+            self.dispatcher.weigh(conn);
             let waits = conn.held_up.is_some() || conn.session.monitoring;
             if timeout_ms > 0 && !waits && conn.entry.idle_ms(now_ms) > timeout_ms {
                 tracing::debug!("Closing idle client");

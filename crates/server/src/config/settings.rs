@@ -139,6 +139,8 @@ settings! {
     maxmemory_samples: u32 = "maxmemory-samples",
     /// How long evicting may keep clients waiting, from 0 to 100.
     maxmemory_eviction_tenacity: u32 = "maxmemory-eviction-tenacity",
+    /// Bytes all clients may take together: see [`Settings::client_bytes_max`].
+    maxmemory_clients: BytesOrPercent = "maxmemory-clients",
     /// Most keys in all databases; 0: no limit.
     maxkeys: u64 = "maxkeys",
     /// How slowly counts of accesses grow.
@@ -256,6 +258,14 @@ impl Settings {
         }
     }
 
+    /// Bytes all clients may take together; 0: no limit.
+    pub fn client_bytes_max(&self) -> u64 {
+        match self.maxmemory_clients {
+            BytesOrPercent::Bytes(bytes) => bytes,
+            BytesOrPercent::Percent(percent) => self.maxmemory_bytes / 100 * u64::from(percent),
+        }
+    }
+
     /// By what limits encodings go.
     pub fn limits(&self) -> Limits {
         Limits {
@@ -312,6 +322,15 @@ pub struct SavePoint {
     pub after_s: u64,
     /// Changes since the last one.
     pub changes: u64,
+}
+
+/// A part of the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BytesOrPercent {
+    /// So many bytes.
+    Bytes(u64),
+    /// So much of `maxmemory`.
+    Percent(u8),
 }
 
 /// How many event loops there are.
@@ -464,6 +483,16 @@ impl Field for Shutdown {
     }
 }
 
+impl Field for BytesOrPercent {
+    fn of(name: &str, value: &Value) -> BytesOrPercent {
+        match *value {
+            Value::Memory(bytes) => BytesOrPercent::Bytes(bytes),
+            Value::Percent(percent) => BytesOrPercent::Percent(percent),
+            ref other => mismatch(name, other),
+        }
+    }
+}
+
 impl Field for Threads {
     fn of(name: &str, value: &Value) -> Threads {
         let cores = || available_parallelism().map_or(1, usize::from).min(128);
@@ -533,6 +562,15 @@ mod tests {
         assert_eq!(smaller, Limits { zset_max_listpack_entries: 7, ..limits });
         let longer = with("list-max-listpack-size", "-5").limits();
         assert_eq!(longer, Limits { list_max_listpack_size: -5, ..limits });
+    }
+
+    #[test]
+    fn clients_may_take_bytes_or_a_part_of_maxmemory() {
+        assert_eq!(with("maxmemory-clients", "0").client_bytes_max(), 0);
+        assert_eq!(with("maxmemory-clients", "3mb").client_bytes_max(), 3 << 20);
+        let mut settings = with("maxmemory", "1000mb");
+        settings.maxmemory_clients = BytesOrPercent::Percent(5);
+        assert_eq!(settings.client_bytes_max(), 50 << 20);
     }
 
     #[test]

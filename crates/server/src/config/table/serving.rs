@@ -44,7 +44,7 @@ pub(super) static ROWS: &[Directive] = &[
     live("client-query-buffer-limit", Memory(1 << 20, i64::MAX as u64), "1gb", "Most bytes of requests a client may have waiting."),
     live("client-output-buffer-limit", BufferLimits, "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", "Replies a client may leave waiting: hard limit, soft limit, and seconds over the soft one, by class."),
     live("proto-max-bulk-len", Memory(1 << 20, i64::MAX as u64), "512mb", "Most bytes of one argument, and of a string."),
-    live("maxmemory-clients", MemoryOrPercent, "0", "Memory all clients together may take before the biggest is closed; 0 for no limit.").idle("clients are bounded one by one, by their buffer limits"),
+    live("maxmemory-clients", MemoryOrPercent, "0", "Memory all clients together may take before the biggest is closed; 0 for no limit."),
     at_start("client-default-resp", Int(2, 3), "2", "Protocol version of new connections.").hidden().idle("clients choose with HELLO"),
     at_start("rdma-bind", Text, "", "Addresses to listen on with RDMA.").hidden().idle(NO_RDMA),
     at_start("rdma-port", Int(0, 65535), "0", "Port to listen on with RDMA; 0 for none.").hidden().idle(NO_RDMA),
