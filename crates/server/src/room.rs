@@ -167,12 +167,14 @@ impl Dispatcher {
         if self.used_bytes() <= wanted {
             return self.note_vacancy(Vacancy::Ample);
         }
+        let freeing = &self.shared.freeing;
+        let (pending, emptied) = (freeing.values().0 > 0, freeing.has_databases());
         // A database that was emptied gives back more than anybody knows.
-        let more = !self.shared.freeing.has_databases()
-            && self.evict_until(|dispatcher| dispatcher.used_bytes() <= wanted);
+        let more = !emptied && self.evict_until(|dispatcher| dispatcher.used_bytes() <= wanted);
+        self.room.others_bytes = memory::others_bytes();
         let vacancy = match () {
             () if self.used_bytes() <= self.room.bytes_max => Vacancy::Ample,
-            () if more || self.shared.freeing.values().0 > 0 => Vacancy::Soon,
+            () if more || pending => Vacancy::Soon,
             () => Vacancy::None,
         };
         self.note_vacancy(vacancy)
