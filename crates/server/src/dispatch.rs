@@ -143,10 +143,11 @@ impl Dispatcher {
         let fate = loop {
             let before = consumed;
             let error = self.parse(conn, buf, &mut consumed);
-            if self.room.is_limited() {
-                self.make_room((consumed - before).saturating_mul(2));
-            }
-            let ran = self.run_batch(conn, buf)?;
+            // Values are copied, and replies may repeat them.
+            self.expect((consumed - before).saturating_mul(2));
+            let ran = self.run_batch(conn, buf);
+            self.has_arrived();
+            let ran = ran?;
             if let (Some(_), Some(next)) = (&conn.held_up, self.requests.get(ran)) {
                 // What is behind the request that is held up is read again in its time.
                 consumed = next.start;

@@ -27,6 +27,8 @@ use crate::persistence::Obstacle;
 const EVICTIONS_TIMED: usize = 4;
 /// Parts of the limit, one of which memory may be above it while eviction is under way.
 const SLACK_PARTS: i64 = 128;
+/// Bytes from which requests are announced to the other workers while they run: fewer are within the slack anyway.
+const ANNOUNCED_BYTES_MIN: usize = 4 << 10;
 /// Bytes a request takes at least, beside its arguments: an entry and its place in the keyspace.
 const REQUEST_BYTES: usize = 64;
 
@@ -71,6 +73,8 @@ pub(crate) struct Room {
     candidates: Candidates,
     /// What other threads had allocated at the last look.
     others_bytes: i64,
+    /// Bytes that this worker has announced.
+    announced: i64,
     /// While too much is allocated, the least there was since: nobody may add to it faster than eviction takes away.
     least_bytes: i64,
     /// More is to be evicted in the next turn.
@@ -150,6 +154,30 @@ impl Dispatcher {
         self.shared.clients.weigh(&conn.entry, bytes, self.settings.client_bytes_max());
     }
 
+    /// Makes room for `incoming` bytes, and announces them to the other workers until [`Dispatcher::has_arrived`]: so
+    /// that they do not count on the same room. No stripe may be held.
+    #[inline]
+    pub(crate) fn expect(&mut self, incoming: usize) {
+        if !self.room.is_limited() {
+            return;
+        }
+        self.make_room(incoming);
+        if incoming >= ANNOUNCED_BYTES_MIN {
+            self.room.announced = i64::try_from(incoming).unwrap_or(i64::MAX);
+            self.shared.announced_bytes.fetch_add(self.room.announced, Ordering::Relaxed);
+        }
+    }
+
+    /// What was expected is allocated, or will not be.
+    #[inline]
+    pub(crate) fn has_arrived(&mut self) {
+        if self.room.announced != 0 {
+            memory::publish();
+            let announced = std::mem::take(&mut self.room.announced);
+            self.shared.announced_bytes.fetch_sub(announced, Ordering::Relaxed);
+        }
+    }
+
     /// Evicts keys until `incoming` more bytes fit. No stripe may be held.
     pub(crate) fn make_room(&mut self, incoming: usize) -> Vacancy {
         if self.turn.keep_expired || self.shared.persistence.gate.has(Obstacle::Loading) {
@@ -216,7 +244,8 @@ impl Dispatcher {
     /// only makes more.
     fn used_bytes(&self) -> i64 {
         let apart = self.shared.freeing.bytes() + self.shared.not_counted_bytes();
-        self.room.others_bytes + memory::own_bytes() - i64::try_from(apart).unwrap_or(i64::MAX)
+        let announced = self.shared.announced_bytes.load(Ordering::Relaxed) - self.room.announced;
+        self.room.others_bytes + memory::own_bytes() + announced - i64::try_from(apart).unwrap_or(i64::MAX)
     }
 
     /// Whether the next command that wants room has to find it first.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use commands::{
@@ -67,6 +67,8 @@ pub struct Shared {
     access_denials: AtomicU64,
     /// What the thread that frees has before it.
     pub(crate) freeing: Freeing,
+    /// Bytes that workers are about to allocate, while memory is limited.
+    pub(crate) announced_bytes: AtomicI64,
     /// How long more was allocated than may be.
     pub(crate) exceeded: Exceeded,
     /// When the process started, in microseconds since the Unix epoch.
@@ -127,6 +129,7 @@ impl Shared {
             peak_bytes: AtomicU64::new(0),
             access_denials: AtomicU64::new(0),
             freeing: Freeing::default(),
+            announced_bytes: AtomicI64::new(0),
             exceeded: Exceeded::default(),
             started_us: clock::now_us(),
             port: settings.port,

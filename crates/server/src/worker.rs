@@ -382,8 +382,10 @@ impl Worker {
             conn.input.extend_from_slice(&self.input[..read]);
             return Ok((read, self.input.len()));
         }
-        // A long argument comes straight to its place.
+        // A long argument comes straight to its place; while the buffer grows, the old one is there too.
+        self.dispatcher.expect(if conn.input.capacity() < len + room { len + room } else { 0 });
         conn.input.resize(len + room, 0);
+        self.dispatcher.has_arrived();
         let read = conn.socket.read(&mut conn.input[len..]);
         conn.input.truncate(len + *read.as_ref().unwrap_or(&0));
         Ok((read?, room))
