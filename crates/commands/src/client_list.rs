@@ -2,14 +2,12 @@
 
 use std::io::Write;
 
-use resp::Args;
-
 use crate::client::{ANY, FOR_ADMINS};
+use crate::client_filter::{Filter, Ids};
 use crate::ctx::Ctx;
 use crate::error::Error;
-use crate::host::{ClientInfo, DEFAULT_USER};
+use crate::host::ClientInfo;
 use crate::lookup::Row;
-use crate::number::int;
 use crate::table::{Command, Outcome};
 
 pub(crate) static ID: Command = Command {
@@ -47,10 +45,11 @@ pub(crate) static LIST: Command = Command {
     name: "list",
     arity: -2,
     run: list,
-    summary: "Lists the connections: all, those of a type, or those with certain numbers.",
+    summary: "Lists the connections: all, or those that fit every filter; NOT- before most filters turns them round.",
     since: "2.4.0",
     complexity: "O(N), N being the number of clients",
-    syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id...]",
+    syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id...] [USER username] [ADDR ip:port] [LADDR ip:port] [IP ip] [NAME name] [LIB-NAME libname] [LIB-VER libver] \
+        [DB db] [FLAGS flags] [CAPA capa] [IDLE idle] [MAXAGE maxage] [SKIPME <YES | NO>]",
     history: &[
         ("2.8.12", "Shows `id`."),
         ("5.0.0", "Can list a type only."),
@@ -66,25 +65,21 @@ pub(crate) static LIST: Command = Command {
 };
 
 fn list(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let filter = Filter::parse(ctx.args, 2, Ids::Any, ctx.db.databases())?;
+    let (host, own) = (ctx.host, ctx.session.id);
     let mut text = Vec::new();
-    let (host, args) = (ctx.host, ctx.args);
-    match args.get(2) {
-        None => host.each_client(&mut |client| line(&up_to_date(ctx, client), &mut text)),
-        Some(word) if word.eq_ignore_ascii_case(b"type") && args.len() == 4 => {
-            let wanted = ClientType::parse(args.at(3))?;
-            host.each_client(&mut |client| {
-                if ClientType::of(client) == wanted {
-                    line(&up_to_date(ctx, client), &mut text);
-                }
-            });
+    let mut show = |client: &ClientInfo| {
+        let client = up_to_date(ctx, client);
+        if filter.fits(&client, own) {
+            line(&client, &mut text);
         }
-        Some(word) if word.eq_ignore_ascii_case(b"id") && args.len() > 3 => {
-            let invalid = |_| Error::Text("ERR Invalid client ID");
-            let ids: Vec<i64> = args.from(3).iter().map(int).collect::<Result<_, _>>().map_err(invalid)?;
-            let clients = ids.into_iter().filter_map(|id| host.client(u64::try_from(id).ok()?));
-            clients.for_each(|client| line(&up_to_date(ctx, &client), &mut text));
+    };
+    match filter.ids() {
+        None => host.each_client(&mut show),
+        Some(ids) => {
+            let clients = ids.iter().filter_map(|&id| host.client(u64::try_from(id).ok()?));
+            clients.for_each(|client| show(&client));
         }
-        Some(_) => return Err(Error::Syntax),
     }
     ctx.reply.verbatim("txt", &text);
     Ok(())
@@ -103,9 +98,8 @@ fn up_to_date(ctx: &Ctx<'_, '_>, client: &ClientInfo) -> ClientInfo {
     client
 }
 
-/// Appends the line of `client`. Fields for what no client has here (subscriptions, transactions) say so.
-fn line(client: &ClientInfo, out: &mut Vec<u8>) {
-    let start = out.len();
+/// The letters that say what kind of client it is and what it is at.
+pub(crate) fn flags(client: &ClientInfo) -> String {
     let identity = &client.identity;
     let mut flags = String::new();
     for (flag, set) in [
@@ -121,6 +115,14 @@ fn line(client: &ClientInfo, out: &mut Vec<u8>) {
     if flags.is_empty() {
         flags.push('N');
     }
+    flags
+}
+
+/// Appends the line of `client`. Fields for what no client has here (subscriptions, transactions) say so.
+fn line(client: &ClientInfo, out: &mut Vec<u8>) {
+    let start = out.len();
+    let identity = &client.identity;
+    let flags = flags(client);
     let command = client.last_command.map_or_else(|| "NULL".to_owned(), |row| row.full_name());
     let ClientInfo { id, address, local_address, fd, db, .. } = client;
     let (age_s, idle_s) = (client.age_ms / 1000, client.idle_ms / 1000);
@@ -142,35 +144,9 @@ fn line(client: &ClientInfo, out: &mut Vec<u8>) {
     out.extend_from_slice(b" lib-ver=");
     out.extend_from_slice(&identity.lib_ver);
     let (read, written) = (client.total_in_bytes, client.total_out_bytes);
-    let commands = client.total_commands;
-    let _ = writeln!(out, " tot-net-in={read} tot-net-out={written} tot-cmds={commands}");
+    let (commands, thread) = (client.total_commands, client.worker);
+    let _ = writeln!(out, " io-thread={thread} tot-net-in={read} tot-net-out={written} tot-cmds={commands}");
     debug_assert!(out[start..].iter().filter(|&&b| b == b'\n').count() == 1, "a client is one line");
-}
-
-/// Kinds of clients that are listed and killed apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ClientType {
-    Normal,
-    Master,
-    Replica,
-    Pubsub,
-}
-
-impl ClientType {
-    fn parse(word: &[u8]) -> Result<ClientType, Error> {
-        match &*word.to_ascii_lowercase() {
-            b"normal" => Ok(ClientType::Normal),
-            b"master" => Ok(ClientType::Master),
-            b"slave" | b"replica" => Ok(ClientType::Replica),
-            b"pubsub" => Ok(ClientType::Pubsub),
-            _ => Err(Error::Bytes([b"ERR Unknown client type '", word, b"'"].concat().into())),
-        }
-    }
-
-    /// The type of a client: no other kind connects here.
-    fn of(_client: &ClientInfo) -> ClientType {
-        ClientType::Normal
-    }
 }
 
 pub(crate) static KILL: Command = Command {
@@ -180,8 +156,9 @@ pub(crate) static KILL: Command = Command {
     summary: "Closes connections: the one from an address, or all that fit every filter.",
     since: "2.4.0",
     complexity: "O(N), N being the number of clients",
-    syntax: "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | \
-        [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage]>...>",
+    syntax: "<ip:port | <[ID client-id...] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | \
+        [ADDR ip:port] | [LADDR ip:port] | [IP ip] | [NAME name] | [LIB-NAME libname] | [LIB-VER libver] | [DB db] | \
+        [FLAGS flags] | [CAPA capa] | [IDLE idle] | [MAXAGE maxage] | [SKIPME <YES | NO>]>...>",
     history: &[
         ("2.8.12", "Takes filters."),
         ("3.2.0", "Knows the type `master`."),
@@ -194,7 +171,7 @@ pub(crate) static KILL: Command = Command {
 
 fn kill(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if ctx.args.len() == 3 {
-        let filter = Filter { address: Some(ctx.args.at(2)), skip_me: false, ..Filter::default() };
+        let filter = Filter::address(ctx.args.at(2));
         return match close_all(ctx, &filter) {
             0 => Err(Error::Text("ERR No such client")),
             _ => {
@@ -203,7 +180,8 @@ fn kill(ctx: &mut Ctx<'_, '_>) -> Outcome {
             }
         };
     }
-    let filter = Filter::parse(ctx.args)?;
+    let mut filter = Filter::parse(ctx.args, 2, Ids::Positive, ctx.db.databases())?;
+    filter.skip_me.get_or_insert(true);
     let closed = close_all(ctx, &filter);
     ctx.reply.int(closed);
     Ok(())
@@ -213,8 +191,9 @@ fn kill(ctx: &mut Ctx<'_, '_>) -> Outcome {
 fn close_all(ctx: &mut Ctx<'_, '_>, filter: &Filter<'_>) -> i64 {
     let own = ctx.session.id;
     let mut ids = Vec::new();
+    let asks = &*ctx;
     ctx.host.each_client(&mut |client| {
-        if filter.fits(client) && !(filter.skip_me && client.id == own) {
+        if filter.fits(&up_to_date(asks, client), own) {
             ids.push(client.id);
         }
     });
@@ -228,72 +207,6 @@ fn close_all(ctx: &mut Ctx<'_, '_>, filter: &Filter<'_>) -> i64 {
         }
     }
     closed
-}
-
-/// Which clients CLIENT KILL means.
-#[derive(Debug)]
-struct Filter<'a> {
-    id: Option<u64>,
-    kind: Option<ClientType>,
-    user: Option<&'a [u8]>,
-    address: Option<&'a [u8]>,
-    local_address: Option<&'a [u8]>,
-    skip_me: bool,
-    age_s_min: u64,
-}
-
-impl Default for Filter<'_> {
-    fn default() -> Self {
-        Filter {
-            id: None,
-            kind: None,
-            user: None,
-            address: None,
-            local_address: None,
-            skip_me: true,
-            age_s_min: 0,
-        }
-    }
-}
-
-impl<'a> Filter<'a> {
-    fn parse(args: Args<'a>) -> Result<Filter<'a>, Error> {
-        let mut filter = Filter::default();
-        let positive = |value| int(value).ok().and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
-        for i in (2..args.len()).step_by(2) {
-            let value = args.get(i + 1).ok_or(Error::Syntax)?;
-            match &*args.at(i).to_ascii_lowercase() {
-                b"id" => {
-                    let id = positive(value);
-                    filter.id = Some(id.ok_or(Error::Text("ERR client-id should be greater than 0"))?);
-                }
-                b"type" => filter.kind = Some(ClientType::parse(value)?),
-                b"user" if value == DEFAULT_USER => filter.user = Some(value),
-                b"user" => return Err(Error::Bytes([b"ERR No such user '", value, b"'"].concat().into())),
-                b"addr" => filter.address = Some(value),
-                b"laddr" => filter.local_address = Some(value),
-                b"skipme" if value.eq_ignore_ascii_case(b"yes") => filter.skip_me = true,
-                b"skipme" if value.eq_ignore_ascii_case(b"no") => filter.skip_me = false,
-                b"maxage" => {
-                    let not_integer = |_| Error::Text("ERR maxage is not an integer or out of range");
-                    int(value).map_err(not_integer)?;
-                    let age_s = positive(value);
-                    filter.age_s_min = age_s.ok_or(Error::Text("ERR maxage should be greater than 0"))?;
-                }
-                _ => return Err(Error::Syntax),
-            }
-        }
-        Ok(filter)
-    }
-
-    fn fits(&self, client: &ClientInfo) -> bool {
-        self.id.is_none_or(|id| client.id == id)
-            && self.kind.is_none_or(|kind| ClientType::of(client) == kind)
-            && self.user.is_none_or(|user| *client.identity.user == *user)
-            && self.address.is_none_or(|a| client.address.as_bytes() == a)
-            && self.local_address.is_none_or(|a| client.local_address.as_bytes() == a)
-            && client.age_ms / 1000 >= self.age_s_min
-    }
 }
 
 #[cfg(test)]
@@ -315,7 +228,7 @@ mod tests {
             client.text("CLIENT LIST ID 3"),
             "id=3 addr=127.0.0.1:50003 laddr=127.0.0.1:6379 fd=9 name=three age=30 idle=1 flags=N db=3 sub=0 psub=0 \
              ssub=0 multi=-1 watch=0 qbuf=1 qbuf-free=2 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=3 oll=0 omem=3 tot-mem=4 \
-             events=rw cmd=get user=default redir=-1 resp=2 lib-name= lib-ver= tot-net-in=5 tot-net-out=6 tot-cmds=7\n"
+             events=rw cmd=get user=default redir=-1 resp=2 lib-name= lib-ver= io-thread=1 tot-net-in=5 tot-net-out=6 tot-cmds=7\n"
         );
     }
 
@@ -348,7 +261,7 @@ mod tests {
             ("CLIENT LIST ID x", "ERR Invalid client ID"),
             ("CLIENT LIST ID", "ERR syntax error"),
             ("CLIENT LIST foo", "ERR syntax error"),
-            ("CLIENT LIST TYPE normal ID 3", "ERR syntax error"),
+            ("CLIENT LIST ID 3 x", "ERR Invalid client ID"),
         ] {
             assert_eq!(client.text(line), text, "{line}");
         }
@@ -383,7 +296,7 @@ mod tests {
         for (line, text) in [
             ("CLIENT KILL ID 0", "ERR client-id should be greater than 0"),
             ("CLIENT KILL ID x", "ERR client-id should be greater than 0"),
-            ("CLIENT KILL ID 1 2", "ERR syntax error"),
+            ("CLIENT KILL ID 1 TYPE", "ERR syntax error"),
             ("CLIENT KILL TYPE foo", "ERR Unknown client type 'foo'"),
             ("CLIENT KILL USER foo", "ERR No such user 'foo'"),
             ("CLIENT KILL SKIPME maybe", "ERR syntax error"),

@@ -250,6 +250,8 @@ pub struct ClientInfo {
     pub age_ms: u64,
     /// Milliseconds since it last sent or received something.
     pub idle_ms: u64,
+    /// The worker that serves it.
+    pub worker: usize,
     /// It came through a unix socket.
     pub unix_socket: bool,
     /// It is being closed.

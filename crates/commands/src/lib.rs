@@ -7,6 +7,7 @@ mod bitop;
 mod bits;
 mod category;
 mod client;
+mod client_filter;
 mod client_list;
 mod command;
 mod command_docs;

@@ -411,6 +411,7 @@ pub fn other_client(id: u64, name: &str) -> ClientInfo {
         identity: Identity { name: name.as_bytes().into(), ..Identity::default() },
         age_ms: id * 10_000,
         idle_ms: 1500,
+        worker: 1,
         unix_socket: false,
         closing: false,
         blocked: false,

@@ -209,6 +209,7 @@ impl ClientEntry {
             identity: self.identity.lock().clone(),
             age_ms: now_ms.saturating_sub(self.connected.now_ms).max(0).unsigned_abs(),
             idle_ms: self.idle_ms(now_ms),
+            worker: self.connected.worker,
             unix_socket: self.connected.unix_socket,
             closing: self.is_killed(),
             blocked: self.blocked.load(Relaxed) != 0,
