@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::config::Settings;
-use crate::config::settings::AppendFsync;
+use crate::config::settings::{AppendFsync, LogFormat};
 use crate::{VERSION, log};
 
 /// Says who serves what and where: with a banner to a person at a terminal, in a line or two to a log.
@@ -16,7 +16,7 @@ pub fn show(settings: &Settings, addresses: &[String]) {
     }
     if settings.logfile.is_none() && terminal {
         // The log is right there.
-    } else if settings.always_show_logo {
+    } else if settings.always_show_logo && settings.log_format == LogFormat::Legacy {
         log::raw(settings, &banner(settings, addresses));
     } else {
         tracing::info!(

@@ -305,6 +305,7 @@ impl Worker {
         let (fd, unix_socket) = (socket.fd(), socket.is_unix());
         let connected = Connected { address, local_address, fd, unix_socket, worker: self.index, now_ms };
         let entry = self.dispatcher.shared.clients.register(connected);
+        tracing::debug!(client = entry.id, "Accepted {}", entry.address());
         let session = Session::new(entry.id, self.dispatcher.settings.requirepass.is_empty());
         self.tokens.insert(entry.id, n);
         slot.insert(Connection::new(socket, session, entry));
@@ -364,7 +365,11 @@ impl Worker {
         self.dispatcher.count_read(conn, read);
         if conn.input.len() > self.dispatcher.settings.client_query_buffer_limit_bytes {
             self.dispatcher.shared.stats.worker(self.index).query_limit_hit();
-            tracing::warn!("Closing client id={} that reached max query buffer length", conn.entry.id);
+            tracing::warn!(
+                client = conn.entry.id,
+                "Closing client id={} that reached max query buffer length",
+                conn.entry.id
+            );
             return Ok(None);
         }
         let fate = self.run_input(n)?;
@@ -433,7 +438,7 @@ impl Worker {
     fn close_over_limit(&mut self, n: usize) {
         self.shared().stats.worker(self.index).output_limit_hit();
         let id = self.connections[n].entry.id;
-        tracing::warn!("Closing client id={id} that reached max output buffer length");
+        tracing::warn!(client = id, "Closing client id={id} that reached max output buffer length");
         self.close(n);
     }
 
@@ -464,6 +469,13 @@ impl Worker {
 
     fn close(&mut self, n: usize) {
         if let Some(conn) = self.connections.try_remove(n) {
+            let entry = &conn.entry;
+            tracing::debug!(
+                client = entry.id,
+                "Client closed connection id={} addr={}",
+                entry.id,
+                entry.address()
+            );
             self.tokens.remove(&conn.entry.id);
             if conn.session.monitoring {
                 self.shared().monitors.remove(conn.entry.id);
@@ -553,7 +565,7 @@ impl Worker {
             self.dispatcher.weigh(conn);
             let waits = conn.held_up.is_some() || conn.session.monitoring;
             if timeout_ms > 0 && !waits && conn.entry.idle_ms(now_ms) > timeout_ms {
-                tracing::debug!("Closing idle client");
+                tracing::debug!(client = conn.entry.id, "Closing idle client");
                 self.close(n);
             } else if !conn.output.is_empty() {
                 self.check_limits(n);

@@ -10,7 +10,9 @@ use persist::rdb::Version;
 
 use super::table::{Directive, table};
 use super::value::{BufferLimit, Value};
-pub use super::words::{Allowed, AppendFsync, LogLevel, Policy, SnapshotFormat, Supervised, Worded};
+pub use super::words::{
+    Allowed, AppendFsync, Facility, LogFormat, LogLevel, LogTimes, Policy, SnapshotFormat, Supervised, Worded,
+};
 
 /// The value of every directive, by its name.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +117,16 @@ settings! {
     loglevel: LogLevel = "loglevel",
     /// File of the log, standard output if none; see [`Settings::path`].
     logfile: Option<PathBuf> = "logfile",
+    /// How a line of the log is laid out.
+    log_format: LogFormat = "log-format",
+    /// How the log writes times.
+    log_timestamp_format: LogTimes = "log-timestamp-format",
+    /// The log goes to the system's log too.
+    syslog_enabled: bool = "syslog-enabled",
+    /// What the process is called there.
+    syslog_ident: Vec<u8> = "syslog-ident",
+    /// The part of it.
+    syslog_facility: Facility = "syslog-facility",
     /// The banner is shown wherever the log goes.
     always_show_logo: bool = "always-show-logo",
     /// Classes of events that are published: see [`super::events`].

@@ -39,6 +39,43 @@ pub enum LogLevel {
     Nothing,
 }
 
+/// How a line of the log is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As Redis does it.
+    Legacy,
+    /// Keys and values, as Valkey does it.
+    Logfmt,
+    /// A JSON object.
+    Json,
+}
+
+/// How the log writes times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogTimes {
+    /// Day, month, year and time.
+    Legacy,
+    /// ISO 8601.
+    Iso8601,
+    /// Milliseconds since the Unix epoch.
+    Milliseconds,
+}
+
+/// Part of the system's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the system's own names")]
+pub enum Facility {
+    User,
+    Local0,
+    Local1,
+    Local2,
+    Local3,
+    Local4,
+    Local5,
+    Local6,
+    Local7,
+}
+
 /// Which keys go when memory is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
@@ -150,6 +187,19 @@ words! {
     AppendFsync { "everysec" => EverySec, "always" => Always, "no" => No }
     LogLevel {
         "debug" => Debug, "verbose" => Verbose, "notice" => Notice, "warning" => Warning, "nothing" => Nothing,
+    }
+    LogFormat { "legacy" => Legacy, "logfmt" => Logfmt, "json" => Json }
+    LogTimes { "legacy" => Legacy, "iso8601" => Iso8601, "milliseconds" => Milliseconds }
+    Facility {
+        "user" => User,
+        "local0" => Local0,
+        "local1" => Local1,
+        "local2" => Local2,
+        "local3" => Local3,
+        "local4" => Local4,
+        "local5" => Local5,
+        "local6" => Local6,
+        "local7" => Local7,
     }
     Policy {
         "noeviction" => NoEviction,

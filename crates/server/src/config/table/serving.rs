@@ -6,7 +6,6 @@ use super::{Directive, at_start, live};
 const INT_MAX: i64 = i32::MAX as i64;
 const NO_TLS: &str = "TLS is not built yet";
 const NO_RDMA: &str = "there is no RDMA";
-const NO_SYSLOG: &str = "the system log is not written to, logfile and standard output are";
 const NO_PINNING: &str = "threads are not pinned, taskset can do it";
 const NO_MODULES: &str = "there are no modules";
 const NO_ACL: &str = "access control lists are not built yet";
@@ -121,12 +120,12 @@ pub(super) static ROWS: &[Directive] = &[
     live("loglevel", Word(&["debug", "verbose", "notice", "warning", "nothing"]), "notice", "The least important messages that are logged."),
     at_start("logfile", Text, "", "File the log goes to; empty: standard output."),
     at_start("always-show-logo", Bool, "no", "Whether the banner is shown even when the log is no terminal."),
-    live("log-format", Word(&["legacy", "logfmt"]), "legacy", "How a line of the log is laid out.").hidden().idle("lines look as Redis writes them"),
-    live("log-timestamp-format", Word(&["legacy", "iso8601", "milliseconds"]), "legacy", "How the log writes times.").hidden().idle("lines look as Redis writes them"),
+    live("log-format", Word(&["legacy", "logfmt", "json"]), "legacy", "How a line of the log is laid out: as Redis does it, as keys and values, or as a JSON object.").hidden(),
+    live("log-timestamp-format", Word(&["legacy", "iso8601", "milliseconds"]), "legacy", "How the log writes times.").hidden(),
     live("hide-user-data-from-log", Bool, "no", "Whether keys and values are kept out of the log.").hidden().idle("they are always kept out"),
-    at_start("syslog-enabled", Bool, "no", "Whether the log goes to the system log too.").idle(NO_SYSLOG),
-    at_start("syslog-ident", Text, "redis", "Name in the system log.").idle(NO_SYSLOG),
-    at_start("syslog-facility", Word(FACILITIES), "local0", "Facility in the system log.").idle(NO_SYSLOG),
+    at_start("syslog-enabled", Bool, "no", "Whether the log goes to the system log too."),
+    at_start("syslog-ident", Text, "redis", "Name in the system log."),
+    at_start("syslog-facility", Word(FACILITIES), "local0", "Facility in the system log."),
     // -- watching -----------------------------------------------------------------------------
     live("notify-keyspace-events", Events, "", "Classes of events that are published, as letters.").idle("events are not published yet"),
     live("slowlog-log-slower-than", Int(-1, i64::MAX), "10000", "Microseconds from which a command is logged as slow; negative for never.").valkey("commandlog-execution-slower-than"),
