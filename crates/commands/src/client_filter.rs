@@ -119,7 +119,8 @@ impl<'a> Filter<'a> {
             let (name, test) = match name {
                 b"id" => {
                     let mut all = vec![id(value, ids)?];
-                    while let Some(next) = args.get(at).filter(|next| !is_name(next)) {
+                    let more = |next: &&[u8]| int(next).is_ok() || ids == Ids::Any && !is_name(next);
+                    while let Some(next) = args.get(at).filter(more) {
                         all.push(id(next, ids)?);
                         at += 1;
                     }
@@ -333,5 +334,6 @@ mod tests {
         assert_eq!(client.send("CLIENT KILL FLAGS b"), ":1\r\n");
         assert_eq!(client.calls(), ["close 4", "close 6"]);
         assert_eq!(client.text("CLIENT KILL ID 3 0"), "ERR client-id should be greater than 0");
+        assert_eq!(client.text("CLIENT KILL ID 3 wrong"), "ERR syntax error");
     }
 }

@@ -71,6 +71,7 @@ pub(crate) fn section(shared: &Shared, section: Section, data: &DataFigures, out
         Section::CommandStats => command_stats(shared, &mut lines),
         Section::ErrorStats => error_stats(shared, &mut lines),
         Section::LatencyStats => latency_stats(shared, &mut lines),
+        Section::Debug => debug(shared, &mut lines),
         Section::Cluster => lines.put("cluster_enabled", 0),
         // There are no modules, and the keyspace is the command's own.
         Section::Modules | Section::Keyspace => {}
@@ -266,6 +267,15 @@ fn cpu(shared: &Shared, lines: &mut Lines<'_>) {
         let busy_s = shared.stats.thread(i).busy_us as f64 / 1e6;
         lines.put(format_args!("used_active_time_io_thread_{i}"), format_args!("{busy_s:.6}"));
     }
+}
+
+/// Where the workers' time goes. The log has a thread of its own, so it takes none.
+fn debug(shared: &Shared, lines: &mut Lines<'_>) {
+    let totals = shared.stats.totals();
+    lines.put("eventloop_duration_aof_sum", 0);
+    lines.put("eventloop_duration_cron_sum", totals.expiry_time_us + totals.upkeep_time_ns / 1000);
+    lines.put("eventloop_duration_max", totals.turn_max_us);
+    lines.put("eventloop_cmd_per_cycle_max", totals.turn_commands_max);
 }
 
 /// The commands that were asked for since the counters' last reset, with their totals.

@@ -45,6 +45,10 @@ impl Counter {
         self.0.load(Relaxed)
     }
 
+    fn raise(&self, n: u64) {
+        self.0.store(self.get().max(n), Relaxed);
+    }
+
     fn clear(&self) {
         self.0.store(0, Relaxed);
     }
@@ -78,6 +82,10 @@ pub struct WorkerStats {
     expiry_time_us: Counter,
     turns: Counter,
     turns_time_us: Counter,
+    turn_max_us: Counter,
+    turn_commands: Counter,
+    turn_commands_max: Counter,
+    upkeep_time_ns: Counter,
     query_limit_hits: Counter,
     output_limit_hits: Counter,
     gone: Mutex<GoneCounters>,
@@ -101,6 +109,10 @@ impl WorkerStats {
             expiry_time_us: Counter::default(),
             turns: Counter::default(),
             turns_time_us: Counter::default(),
+            turn_max_us: Counter::default(),
+            turn_commands: Counter::default(),
+            turn_commands_max: Counter::default(),
+            upkeep_time_ns: Counter::default(),
             query_limit_hits: Counter::default(),
             output_limit_hits: Counter::default(),
             gone: Mutex::default(),
@@ -149,6 +161,7 @@ impl WorkerStats {
     pub fn ran(&self, row: &Row, time_ns: u64, times: u64, percentiles: bool) {
         let command = &self.commands[row.number];
         command.calls.add(times);
+        self.turn_commands.add(times);
         command.time_ns.add(time_ns);
         if percentiles {
             command.latency_ns.get_or_init(Histogram::default).record(time_ns / times.max(1), times);
@@ -204,6 +217,14 @@ impl WorkerStats {
     pub fn turned(&self, time_us: u64) {
         self.turns.add(1);
         self.turns_time_us.add(time_us);
+        self.turn_max_us.raise(time_us);
+        self.turn_commands_max.raise(self.turn_commands.get());
+        self.turn_commands.clear();
+    }
+
+    /// The worker looked after its connections for `time_ns` nanoseconds.
+    pub fn upkeep(&self, time_ns: u64) {
+        self.upkeep_time_ns.add(time_ns);
     }
 
     /// A client was closed: more of its requests waited than `client-query-buffer-limit` allows.
@@ -230,6 +251,10 @@ impl WorkerStats {
             &self.expiry_time_us,
             &self.turns,
             &self.turns_time_us,
+            &self.turn_max_us,
+            &self.turn_commands,
+            &self.turn_commands_max,
+            &self.upkeep_time_ns,
             &self.query_limit_hits,
             &self.output_limit_hits,
         ];
@@ -273,6 +298,12 @@ pub struct Totals {
     pub expiry_pauses: u64,
     /// Microseconds that the removal of expired keys took.
     pub expiry_time_us: u64,
+    /// Nanoseconds in which workers looked after their connections.
+    pub upkeep_time_ns: u64,
+    /// Microseconds that the longest turn of a worker's loop took.
+    pub turn_max_us: u64,
+    /// The most commands in one turn.
+    pub turn_commands_max: u64,
     /// Clients closed for the requests that waited.
     pub query_limit_hits: u64,
     /// Clients closed for the replies that waited.
@@ -356,6 +387,9 @@ impl Stats {
             writes: sum.writes + w.writes.get(),
             expiry_pauses: sum.expiry_pauses + w.expiry_pauses.get(),
             expiry_time_us: sum.expiry_time_us + w.expiry_time_us.get(),
+            upkeep_time_ns: sum.upkeep_time_ns + w.upkeep_time_ns.get(),
+            turn_max_us: sum.turn_max_us.max(w.turn_max_us.get()),
+            turn_commands_max: sum.turn_commands_max.max(w.turn_commands_max.get()),
             query_limit_hits: sum.query_limit_hits + w.query_limit_hits.get(),
             output_limit_hits: sum.output_limit_hits + w.output_limit_hits.get(),
             errors: sum.errors + w.errors.lock().values().sum::<u64>(),

@@ -555,6 +555,7 @@ impl Worker {
         if self.index == 0 {
             self.shared().sample(now_ms);
         }
+        let began_ns = clock::now_ns();
         let timeout_ms = self.dispatcher.settings.timeout_s.saturating_mul(1000);
         let part: Vec<usize> = (self.swept.0..self.connections.capacity())
             .step_by(SWEEP_PARTS)
@@ -572,6 +573,8 @@ impl Worker {
             }
         }
         self.resume();
+        let time_ns = clock::now_ns().saturating_sub(began_ns).max(0).unsigned_abs();
+        self.shared().stats.worker(self.index).upkeep(time_ns);
     }
 
     /// Lets go of the listeners and of every client whose replies are sent; what others still take is bounded by
