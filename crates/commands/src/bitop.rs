@@ -92,7 +92,7 @@ fn bitop(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if !result.is_empty() {
         ctx.db.set_raw(key, &result, Deadline::Never);
         ctx.changed(EventClass::String, "set", key.bytes());
-    } else if ctx.db.delete(key, Free::Now) {
+    } else if ctx.db.delete(key, Free::Later) {
         ctx.changed(EventClass::Generic, "del", key.bytes());
     }
     ctx.reply.int(result.len() as i64);

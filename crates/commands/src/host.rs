@@ -225,8 +225,6 @@ impl MemoryFigures {
 pub enum Removal {
     /// DEL (`lazyfree-lazy-user-del`).
     Del,
-    /// FLUSHALL or FLUSHDB that says neither ASYNC nor SYNC (`lazyfree-lazy-user-flush`).
-    Flush,
     /// A command that writes over a key, such as RENAME (`lazyfree-lazy-server-del`).
     Overwrite,
     /// A deadline that has come (`lazyfree-lazy-expire`).

@@ -26,7 +26,7 @@ pub enum Deadline {
 /// When the memory of a removed value is freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Free {
-    /// Before the command ends.
+    /// Before the command ends, unless it is a large collection.
     Now,
     /// By another thread, when the value is big (UNLINK, the `lazyfree-*` directives).
     Later,
@@ -367,8 +367,8 @@ impl<'a, 's> Db<'a, 's> {
     pub fn delete(&mut self, key: Key<'_>, free: Free) -> bool {
         let entry = self.find(key).and_then(|at| self.remove_at(key, at, Fate::Goes));
         let there = entry.is_some();
-        if let (Some(entry), Free::Later) = (entry, free) {
-            Garbage::discard(self.turn, entry);
+        if let Some(entry) = entry {
+            Garbage::free_entry(self.turn, entry, free);
         }
         there
     }

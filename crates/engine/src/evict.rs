@@ -8,6 +8,7 @@
 
 use crate::access::{AccessPolicy, access_frequency, access_idle_minutes, access_idle_ms};
 use crate::cut::Fate;
+use crate::db::Free;
 use crate::entry::{Entry, EntryBox};
 use crate::expiry::Expiry;
 use crate::rng::Rng;
@@ -191,9 +192,8 @@ fn evicted(how: &Eviction, entry: EntryBox, db: u32, turn: &mut Turn) {
     turn.event(EventClass::Evicted, "evicted", db, view.key());
     let name: &[u8] = if how.free_later { b"UNLINK" } else { b"DEL" };
     turn.effect(db, [name, view.key()].into_iter());
-    if how.free_later || view.is_big() {
-        Garbage::discard(turn, entry);
-    }
+    let free = if how.free_later { Free::Later } else { Free::Now };
+    Garbage::free_entry(turn, entry, free);
 }
 
 fn is_due(entry: Entry<'_>, now_ms: i64) -> bool {

@@ -2,6 +2,7 @@
 //! effects, events, counts and garbage.
 
 use crate::access::AccessPolicy;
+use crate::db::Free;
 use crate::entry::EntryBox;
 use crate::limits::Limits;
 use crate::order::Order;
@@ -98,7 +99,6 @@ pub struct Garbage {
 #[allow(clippy::vec_box, reason = "tables come boxed from their stripes")]
 enum Freed {
     Entry(EntryBox),
-    #[allow(dead_code, reason = "kept only to be dropped")]
     Tables(Vec<Box<Table>>),
 }
 
@@ -114,6 +114,25 @@ impl Garbage {
         if entry.view().allocated_bytes() >= min {
             turn.garbage.push(Garbage { freed: Freed::Entry(entry) });
         }
+    }
+
+    /// Frees `entry` as `free` says. A large collection takes long, and whoever removes it shall not wait for that.
+    pub(crate) fn free_entry(turn: &mut Turn, entry: EntryBox, free: Free) {
+        if free == Free::Later || entry.view().is_big() {
+            Garbage::discard(turn, entry);
+        }
+    }
+
+    /// Frees it, and calls `freed` each time a part was.
+    pub fn free(self, mut freed: impl FnMut()) {
+        match self.freed {
+            Freed::Entry(entry) => drop(entry),
+            Freed::Tables(tables) => tables.into_iter().for_each(|table| {
+                drop(table);
+                freed();
+            }),
+        }
+        freed();
     }
 
     /// Bytes of memory it gives back; nothing when that is not known before (emptied databases).

@@ -28,8 +28,7 @@ impl Freeing {
     /// Frees `garbage`, which was handed over.
     pub(crate) fn free(&self, garbage: Garbage) {
         let bytes = garbage.bytes();
-        drop(garbage);
-        crate::memory::publish();
+        garbage.free(crate::memory::publish);
         self.freed(bytes);
     }
 

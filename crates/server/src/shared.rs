@@ -440,23 +440,17 @@ impl Host for Shared {
 struct QuickSettings {
     bulk_bytes_max: AtomicUsize,
     /// By [`Removal`].
-    frees_later: [AtomicBool; 4],
+    frees_later: [AtomicBool; 3],
 }
 
 impl QuickSettings {
-    const DIRECTIVES: &[&str] = &[
-        "proto-max-bulk-len",
-        "lazyfree-lazy-user-del",
-        "lazyfree-lazy-user-flush",
-        "lazyfree-lazy-server-del",
-        "lazyfree-lazy-expire",
-    ];
+    const DIRECTIVES: &[&str] =
+        &["proto-max-bulk-len", "lazyfree-lazy-user-del", "lazyfree-lazy-server-del", "lazyfree-lazy-expire"];
 
     fn follow(&self, settings: &Settings) {
         self.bulk_bytes_max.store(settings.proto_max_bulk_len_bytes, Ordering::Relaxed);
         for (removal, later) in [
             (Removal::Del, settings.lazyfree_lazy_user_del),
-            (Removal::Flush, settings.lazyfree_lazy_user_flush),
             (Removal::Overwrite, settings.lazyfree_lazy_server_del),
             (Removal::Expiry, settings.lazyfree_lazy_expire),
         ] {

@@ -88,12 +88,6 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         reason: "the allocator is asked about its slabs by pointers",
     },
     Exception {
-        rule: "allowances",
-        path: "crates/engine/src/turn.rs",
-        item: "dead_code",
-        reason: "garbage is kept only to be dropped",
-    },
-    Exception {
         rule: "sleep",
         path: "tests/e2e/waiting.py",
         item: "",

@@ -181,8 +181,6 @@ settings! {
     lazyfree_lazy_server_del: bool = "lazyfree-lazy-server-del",
     /// DEL frees in another thread.
     lazyfree_lazy_user_del: bool = "lazyfree-lazy-user-del",
-    /// FLUSHALL and FLUSHDB free in another thread.
-    lazyfree_lazy_user_flush: bool = "lazyfree-lazy-user-flush",
     /// What encodings are called by: see [`Settings::limits`].
     hash_max_listpack_entries: u64 = "hash-max-listpack-entries",
     /// Likewise.

@@ -30,11 +30,12 @@ pub(super) static ROWS: &[Directive] = &[
     live("maxmemory-eviction-tenacity", Int(0, 100), "10", "How long evicting may keep clients waiting."),
     live("lfu-log-factor", Int(0, INT_MAX), "10", "How slowly the count of a key's accesses grows."),
     live("lfu-decay-time", Int(0, INT_MAX), "1", "Minutes until the count of a key's accesses goes down by one."),
-    live("lazyfree-lazy-eviction", Bool, "no", "Whether another thread frees what is evicted."),
-    live("lazyfree-lazy-expire", Bool, "no", "Whether another thread frees what expires."),
-    live("lazyfree-lazy-server-del", Bool, "no", "Whether another thread frees what a command replaces."),
-    live("lazyfree-lazy-user-del", Bool, "no", "Whether DEL frees in another thread, as UNLINK does."),
-    live("lazyfree-lazy-user-flush", Bool, "no", "Whether FLUSHALL and FLUSHDB free in another thread when they do not say."),
+    // Large collections and whole databases are always left to another thread.
+    live("lazyfree-lazy-eviction", Bool, "no", "Whether another thread frees long strings that are evicted."),
+    live("lazyfree-lazy-expire", Bool, "no", "Whether another thread frees long strings that expire."),
+    live("lazyfree-lazy-server-del", Bool, "no", "Whether another thread frees long strings that a command replaces."),
+    live("lazyfree-lazy-user-del", Bool, "no", "Whether another thread frees long strings that DEL removes."),
+    live("lazyfree-lazy-user-flush", Bool, "no", "Whether FLUSHALL and FLUSHDB free in another thread when they do not say.").idle("another thread always frees what they remove"),
     at_start("hash-seed", Text, "", "Secret that the order of keys depends on.").hidden().idle("every start has a secret of its own"),
     live("activerehashing", Bool, "yes", "Whether idle time is used to rehash.").idle(OWN_TABLE),
     // Redis has it off, for there it runs in the one thread that serves; here it costs nothing while little is wasted.
