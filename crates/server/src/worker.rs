@@ -388,7 +388,8 @@ impl Worker {
             return Ok((read, self.input.len()));
         }
         // A long argument comes straight to its place; while the buffer grows, the old one is there too.
-        self.dispatcher.expect(if conn.input.capacity() < len + room { len + room } else { 0 });
+        let grown = (2 * conn.input.capacity()).max(len + room);
+        self.dispatcher.expect(if conn.input.capacity() < len + room { grown } else { 0 });
         conn.input.resize(len + room, 0);
         self.dispatcher.has_arrived();
         let read = conn.socket.read(&mut conn.input[len..]);
