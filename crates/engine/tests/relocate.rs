@@ -64,7 +64,7 @@ fn with_db<R>(store: &Store, index: u32, f: impl FnOnce(&mut Db<'_, '_>) -> R) -
 /// An element, now and then a long one.
 fn element(i: usize) -> Vec<u8> {
     let mut text = format!("element {i}").into_bytes();
-    text.resize(text.len() + if i % 500 == 0 { 3000 } else { i % 30 }, b'.');
+    text.resize(text.len() + if i.is_multiple_of(500) { 3000 } else { i % 30 }, b'.');
     text
 }
 
