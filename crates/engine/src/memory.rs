@@ -3,11 +3,11 @@
 //! Entries and blobs are allocated in the allocator's own size classes, so that a value can change within
 //! its class without moving and the size for freeing follows from the content alone.
 
-/// The size class that `bytes` falls into: multiples of 8 up to 128, then four classes a doubling, as
+/// The size class that `bytes` falls into: multiples of 8 up to 64, then four classes a doubling, as
 /// jemalloc has them with a quantum of 8 (<https://jemalloc.net/jemalloc.3.html>, "size classes").
 #[inline]
 pub(crate) fn size_class(bytes: usize) -> usize {
-    if bytes <= 128 {
+    if bytes <= 64 {
         return (bytes.max(8) + 7) & !7;
     }
     let spacing = 1usize << ((bytes - 1).ilog2() - 2);
@@ -22,6 +22,15 @@ pub(crate) fn vec_bytes<T>(count: usize) -> usize {
         bytes => size_class(bytes),
     }
 }
+
+/// Bytes of memory that an `Arc` of a `T` takes.
+#[inline]
+pub(crate) fn arc_bytes<T>() -> usize {
+    size_class(ARC_HEAD_BYTES + size_of::<T>())
+}
+
+/// Bytes that an `Arc` takes before its value: two counters.
+pub(crate) const ARC_HEAD_BYTES: usize = 16;
 
 /// Asks the processor to fetch the cache line at `at`; has no other effect, whatever `at` is.
 #[inline]
@@ -80,8 +89,8 @@ mod tests {
     #[test]
     fn classes_are_eight_apart_then_four_a_doubling() {
         let classes: Vec<usize> =
-            [0, 1, 8, 9, 55, 56, 57, 128, 129, 160, 161, 300, 321, 1025].map(size_class).into();
-        assert_eq!(classes, [8, 8, 8, 16, 56, 56, 64, 128, 160, 160, 192, 320, 384, 1280]);
+            [0, 1, 8, 9, 55, 57, 64, 65, 81, 128, 129, 160, 161, 300, 321, 1025].map(size_class).into();
+        assert_eq!(classes, [8, 8, 8, 16, 56, 64, 64, 80, 96, 128, 160, 160, 192, 320, 384, 1280]);
     }
 
     #[test]

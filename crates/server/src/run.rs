@@ -124,11 +124,18 @@ fn follow_changes(config: &ConfigStore, listeners: &Arc<Listeners>) {
     config.on_change(&["bind"], hook("Failed to bind to specified addresses."));
 }
 
-/// The thread that frees what takes long to free; it ends when no worker is left.
+/// The thread that frees what takes long to free; it ends when no worker is left. When nothing waits it keeps no memory.
 fn spawn_freeing(shared: &Arc<Shared>, freed: mpsc::Receiver<Garbage>) -> io::Result<JoinHandle<()>> {
     let shared = Arc::clone(shared);
     let free = move |garbage| shared.freeing.free(garbage);
-    std::thread::Builder::new().name("freeing".into()).spawn(move || freed.into_iter().for_each(free))
+    let run = move || {
+        for garbage in &freed {
+            free(garbage);
+            freed.try_iter().for_each(&free);
+            memory::release_cache();
+        }
+    };
+    std::thread::Builder::new().name("freeing".into()).spawn(run)
 }
 
 fn random() -> io::Result<u64> {

@@ -42,11 +42,13 @@ fn pages_bytes(name: &str) -> u64 {
     read(&format!("{ALL_ARENAS}.{name}\0")) * read("arenas.page\0")
 }
 
-/// Has the allocator give every page that it holds and nobody uses back to the system.
+/// Has the allocator give every page that it holds and nobody uses back to the system; and workers, within a moment,
+/// what it keeps for them.
 ///
 /// # Errors
 /// The allocator does not let itself be set.
 pub(crate) fn purge() -> Result<(), tikv_jemalloc_ctl::Error> {
+    memory::release_caches();
     for arena in 0..tikv_jemalloc_ctl::arenas::narenas::read()? {
         for pages in ["dirty", "muzzy"] {
             let name = format!("arena.{arena}.{pages}_decay_ms\0");

@@ -201,6 +201,7 @@ impl Worker {
                 // What was synced before that would not be told.
                 self.release();
             }
+            memory::rest(events.is_empty());
             self.shared().note_memory(memory::used_bytes());
             self.shared().stats.worker(self.index).turned((now_us - woken_us).max(0).unsigned_abs());
         }

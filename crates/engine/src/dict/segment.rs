@@ -9,17 +9,15 @@ use std::sync::Arc;
 
 use super::directory::Child;
 use super::record::{Item, Layout, part_key_value};
-use crate::memory::size_class;
+use crate::memory::{ARC_HEAD_BYTES, arc_bytes, size_class};
 use crate::relocate::{Mover, relocate_shared, relocate_vec};
 
 /// "No deadline" as a bound.
 pub(super) const NEVER: i64 = i64::MAX;
 /// Bytes of a slot.
 const SLOT: usize = 4;
-/// Bytes that an `Arc` takes before a page or part: two counters.
-const ARC_HEAD: usize = 16;
 /// Largest page: 4 KiB with its counters. One that would be larger is split.
-const PAGE_BYTES_MAX: usize = 4096 - ARC_HEAD;
+const PAGE_BYTES_MAX: usize = 4096 - ARC_HEAD_BYTES;
 /// Bytes of slots and records up to which a segment is merged with its other half.
 const MERGED_BYTES_MAX: usize = PAGE_BYTES_MAX / 2;
 /// Longest prefix of a segment: with the 16 bits behind it, a position is one of 2^48.
@@ -45,7 +43,7 @@ impl Apart {
 }
 
 fn part_bytes(part: &[u8]) -> usize {
-    size_class(ARC_HEAD + part.len()) + size_of::<Arc<[u8]>>()
+    size_class(ARC_HEAD_BYTES + part.len()) + size_of::<Arc<[u8]>>()
 }
 
 /// Elements whose hashes share `depth` bits. Invariants: the page's first `len` slots are sorted and name records
@@ -94,8 +92,8 @@ impl Segment {
 
     /// Memory that the page and the parts take.
     pub(super) fn allocated_bytes(&self) -> usize {
-        let page = if self.page.is_empty() { 0 } else { ARC_HEAD + self.page.len() };
-        let apart = |apart: &Arc<Apart>| apart.bytes + ARC_HEAD + size_of::<Apart>();
+        let page = if self.page.is_empty() { 0 } else { size_class(ARC_HEAD_BYTES + self.page.len()) };
+        let apart = |apart: &Arc<Apart>| apart.bytes + arc_bytes::<Apart>();
         page + self.apart.as_ref().map_or(0, apart)
     }
 
@@ -395,7 +393,7 @@ fn page_slots<'s, 'd>(sources: &'s [Source<'d>]) -> impl Iterator<Item = (usize,
 
 /// The size of a page for `bytes`: its allocation wastes nothing.
 fn page_bytes(bytes: usize) -> usize {
-    size_class(ARC_HEAD + bytes) - ARC_HEAD
+    size_class(ARC_HEAD_BYTES + bytes) - ARC_HEAD_BYTES
 }
 
 fn new_page(bytes: usize) -> Arc<[u8]> {

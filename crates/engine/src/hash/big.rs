@@ -25,7 +25,7 @@ impl BigHash {
 
     /// Bytes of memory it takes beside itself.
     pub(crate) fn allocated_bytes(&self) -> usize {
-        size_of::<crate::collection::Big>() + self.dict.allocated_bytes()
+        self.dict.allocated_bytes()
     }
 
     /// See [`crate::collection::Big::relocate`].

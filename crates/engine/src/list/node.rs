@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::fill::{ELEMENT_OVERHEAD_BYTES, Fill};
 use crate::listpack::{FRAME_BYTES, element_bytes};
+use crate::memory::vec_bytes;
 use crate::packed::{self, Element, Packed, Sink};
 use crate::relocate::{Mover, relocate_vec};
 use crate::tree::Leaf;
@@ -41,7 +42,7 @@ impl Leaf for Node {
     }
 
     fn bytes(&self) -> usize {
-        self.bytes.capacity()
+        vec_bytes::<u8>(self.bytes.capacity())
     }
 
     fn bound(&self) {}

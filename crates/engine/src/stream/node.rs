@@ -19,6 +19,7 @@ use super::id::StreamId;
 use super::runs::Item;
 use crate::limits::Limits;
 use crate::listpack::{FRAME_BYTES, int_bytes, text_bytes};
+use crate::memory::{arc_bytes, vec_bytes};
 use crate::packed::{self, Element};
 use crate::relocate::{Mover, relocate_vec};
 
@@ -271,9 +272,7 @@ impl Node {
 
     /// Bytes of memory it takes.
     pub(super) fn allocated_bytes(&self) -> usize {
-        /// The counts of its `Arc`.
-        const COUNTS_BYTES: usize = 16;
-        COUNTS_BYTES + size_of::<Node>() + self.bytes.capacity()
+        arc_bytes::<Node>() + vec_bytes::<u8>(self.bytes.capacity())
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use super::id::StreamId;
+use crate::memory::vec_bytes;
 use crate::relocate::{Mover, relocate_vec};
 use crate::tree::{self, Tree, Walk};
 
@@ -48,7 +49,7 @@ impl<T: Item> tree::Leaf for Leaf<T> {
     }
 
     fn bytes(&self) -> usize {
-        self.0.capacity() * size_of::<T>()
+        vec_bytes::<T>(self.0.capacity())
     }
 
     fn bound(&self) -> StreamId {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Leaf;
+use crate::memory::arc_bytes;
 use crate::relocate::{Mover, relocate_vec};
 
 /// Children an inner node has at most. With 32, a copy of one costs little, and a million leaves are four levels.
@@ -13,8 +14,8 @@ const CHILDREN_MAX: usize = 32;
 const CHILDREN_SMALL: usize = CHILDREN_MAX / 4;
 
 /// What inner nodes take for a leaf: they are three quarters full, commonly.
-pub(super) const fn bytes_a_leaf<L: Leaf>() -> usize {
-    size_of::<Child<L>>() * 4 / 3 + size_of::<Node<L>>() + 2 * size_of::<usize>()
+pub(super) fn bytes_a_leaf<L: Leaf>() -> usize {
+    size_of::<Child<L>>() * 4 / 3 + arc_bytes::<Node<L>>()
 }
 
 /// A node as its parent knows it.

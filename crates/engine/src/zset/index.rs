@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::leaf::make_room;
-use crate::memory::size_class;
+use crate::memory::{size_class, vec_bytes};
 use crate::relocate::{Mover, relocate_vec};
 use crate::tree::{Leaf, Tree};
 
@@ -82,7 +82,7 @@ impl Leaf for Slots {
 
     #[inline]
     fn bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Slot>()
+        vec_bytes::<Slot>(self.0.capacity())
     }
 
     fn bound(&self) -> u32 {

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::order;
 use super::scores::Scores;
-use crate::memory::size_class;
+use crate::memory::{ARC_HEAD_BYTES, size_class, vec_bytes};
 use crate::relocate::{Mover, relocate_shared, relocate_vec};
 use crate::tree;
 
@@ -235,7 +235,7 @@ impl Leaf {
 }
 
 fn apart_bytes(member: &[u8]) -> usize {
-    member.len() + 4 * size_of::<usize>()
+    size_class(ARC_HEAD_BYTES + member.len())
 }
 
 /// Makes room for `more` elements: as many as an allocation of the next size holds.
@@ -257,7 +257,11 @@ impl tree::Leaf for Leaf {
 
     #[inline]
     fn bytes(&self) -> usize {
-        self.records.capacity() + self.offsets.capacity() * 2 + self.scores.bytes() + self.apart_bytes
+        vec_bytes::<u8>(self.records.capacity())
+            + vec_bytes::<u16>(self.offsets.capacity())
+            + vec_bytes::<Arc<[u8]>>(self.apart.capacity())
+            + self.scores.bytes()
+            + self.apart_bytes
     }
 
     fn relocate(&mut self, mover: &mut dyn Mover) {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::leaf::make_room;
-use crate::memory::size_class;
+use crate::memory::{size_class, vec_bytes};
 use crate::relocate::{Mover, relocate_vec};
 
 /// Scores in order. As long as 4 bytes hold each of them without loss, as they do integers up to 16 million, that is
@@ -36,8 +36,8 @@ impl Scores {
     /// Bytes of memory they take.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Scores::Narrow(scores) => scores.capacity() * size_of::<f32>(),
-            Scores::Wide(scores) => scores.capacity() * size_of::<f64>(),
+            Scores::Narrow(scores) => vec_bytes::<f32>(scores.capacity()),
+            Scores::Wide(scores) => vec_bytes::<f64>(scores.capacity()),
         }
     }
 
