@@ -116,26 +116,29 @@ fn published_bytes() -> i64 {
     SLOT[..used].iter().map(|slot| slot.0.load(Ordering::Relaxed)).sum()
 }
 
+/// Turns what the allocator keeps for this thread to use again off, which gives it back, or on. Where there is none,
+/// nothing happens.
+pub(crate) fn set_cache(on: bool) {
+    let _ = b"thread.tcache.enabled\0".name().write(on);
+}
+
 /// Gives back what the allocator keeps for this thread to use again: some megabytes, each piece of which keeps a page
 /// from going back to the system. Tens of microseconds, and the next allocations take longer: for a thread that is idle,
 /// or about to be.
-pub fn release_cache() {
-    let enabled = b"thread.tcache.enabled\0".name();
-    // With another allocator, or without caches, there is nothing to give back.
-    if enabled.write(false).is_ok() {
-        let _ = enabled.write(true);
-    }
+pub(crate) fn release_cache() {
+    set_cache(false);
+    set_cache(true);
 }
 
 /// Asks all threads to release their caches, when they next call [`rest`].
-pub fn release_caches() {
+pub(crate) fn release_caches() {
     RELEASES.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Called by a thread in each turn of its loop, `idle` saying that there was nothing to do: releases its cache when that
 /// was so for some turns, or when it was asked to.
 #[inline]
-pub fn rest(idle: bool) {
+pub(crate) fn rest(idle: bool) {
     let is_due = |own: &Own| {
         let (asked, turns) = (RELEASES.load(Ordering::Relaxed), own.idle_turns.get());
         own.idle_turns.set(if idle { turns.saturating_add(1) } else { 0 });

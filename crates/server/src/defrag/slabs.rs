@@ -8,10 +8,11 @@
 use std::ffi::{CStr, c_void};
 use std::ptr::{from_mut, null_mut};
 
-use tikv_jemalloc_sys::{mallctl, mallctlbymib, mallctlnametomib};
+use tikv_jemalloc_sys::{mallctlbymib, mallctlnametomib};
+
+use crate::memory;
 
 const QUERY: &CStr = c"experimental.utilization.query";
-const CACHE: &CStr = c"thread.tcache.enabled";
 
 /// A slab is sparse when its free share is at least 7 eighths of the mean one: a few that are about as empty as
 /// others are not worth the wait until they are the emptiest.
@@ -85,21 +86,13 @@ pub(super) struct Uncached(());
 
 impl Uncached {
     pub(super) fn begin() -> Uncached {
-        set_cache(false);
+        memory::set_cache(false);
         Uncached(())
     }
 }
 
 impl Drop for Uncached {
     fn drop(&mut self) {
-        set_cache(true);
-    }
-}
-
-fn set_cache(mut on: bool) {
-    // SAFETY: the name ends with zero, and its value is a `bool`. It fails where there is no cache: then none is to be
-    // turned off.
-    unsafe {
-        mallctl(CACHE.as_ptr(), null_mut(), null_mut(), from_mut(&mut on).cast(), size_of::<bool>());
+        memory::set_cache(true);
     }
 }
