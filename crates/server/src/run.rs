@@ -14,6 +14,7 @@ use crate::clients::Wakeup;
 use crate::config::ConfigStore;
 use crate::config::store::OnChange;
 use crate::listeners::Listeners;
+use crate::memory;
 use crate::persistence::{self, Persistence, StartError};
 use crate::shared::Shared;
 use crate::signals;
