@@ -154,3 +154,18 @@ def test_a_monitor_that_does_not_read_is_closed_at_its_limit(start):
         with pytest.raises(Closed):
             while True:
                 monitor.read_line()
+
+
+@pytest.mark.only_on("ebbtide")
+def test_large_requests_and_replies_are_logged_apart(server):
+    with server.wire() as wire:
+        wire.ask("CONFIG", "SET", "commandlog-request-larger-than", 1000, "commandlog-reply-larger-than", 1000)
+        wire.ask("SET", "key", "x" * 1000)
+        wire.ask("GET", "key")
+        [request] = wire.ask("COMMANDLOG", "GET", -1, "large-request")
+        [reply] = wire.ask("COMMANDLOG", "GET", -1, "large-reply")
+        assert request[3][:2] == [b"SET", b"key"] and int(request[2][1:]) >= 1000
+        assert reply[3] == [b"GET", b"key"] and reply[2] == b":1009"
+        assert wire.ask("COMMANDLOG", "RESET", "large-reply") == b"+OK"
+        lengths = [wire.ask("COMMANDLOG", "LEN", log) for log in ("slow", "large-request", "large-reply")]
+        assert lengths == [b":0", b":1", b":0"]

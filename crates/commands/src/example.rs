@@ -14,6 +14,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("client|trackinginfo", PROCESS),
     ("command|count", "its reply changes with every command that is added"),
     ("command|help", LISTS),
+    ("commandlog|help", LISTS),
     ("config|get", PROCESS),
     ("config|help", LISTS),
     ("config|rewrite", PROCESS),

@@ -1,4 +1,4 @@
-//! What the process notes of the commands it runs, for those who watch it: the slow log, the latency monitor,
+//! What the process notes of the commands it runs, for those who watch it: the slow log and its like, the latency monitor,
 //! and MONITOR's clients.
 
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::table::Command;
 
 /// The process as those see it who watch it.
 pub trait Observer {
-    /// The last `count` entries of the slow log, the newest first.
-    fn slow_log(&self, count: usize) -> Vec<Arc<SlowEntry>>;
+    /// The last `count` entries of `log`, the newest first.
+    fn command_log(&self, log: CommandLog, count: usize) -> Vec<Arc<LogEntry>>;
 
-    /// How many entries the slow log has.
-    fn slow_log_len(&self) -> usize;
+    /// How many entries `log` has.
+    fn command_log_len(&self, log: CommandLog) -> usize;
 
-    /// Empties the slow log; entries' numbers go on.
-    fn reset_slow_log(&self);
+    /// Empties `log`; entries' numbers go on.
+    fn reset_command_log(&self, log: CommandLog);
 
     /// Each event that took as long as `latency-monitor-threshold` says, since they were reset.
     fn latency_events(&self) -> Vec<LatencyEvent>;
@@ -40,15 +40,26 @@ pub trait Observer {
     fn is_secret_directive(&self, name: &[u8]) -> bool;
 }
 
-/// A command that took long.
+/// A log of commands that stand out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandLog {
+    /// Those that took long: the slow log.
+    Slow,
+    /// Those that many bytes asked for.
+    LargeRequest,
+    /// Those that many bytes answered.
+    LargeReply,
+}
+
+/// An entry of a [`CommandLog`].
 #[derive(Clone, Debug)]
-pub struct SlowEntry {
-    /// Its number, never used twice while the process runs.
+pub struct LogEntry {
+    /// Its number, never used twice in its log while the process runs.
     pub id: u64,
-    /// When it had run, in seconds since the Unix epoch.
+    /// When the command had run, in seconds since the Unix epoch.
     pub time_s: i64,
-    /// How long it took, in microseconds.
-    pub duration_us: u64,
+    /// How long it took, in microseconds; or the bytes of the request or the reply.
+    pub amount: u64,
     /// The request, shortened, and without its secrets.
     pub args: ArgsBuf,
     /// The client's address.

@@ -1,9 +1,14 @@
 //! SLOWLOG: the commands that took long.
 
+use std::sync::Arc;
+
+use resp::Reply;
+
 use crate::ctx::Ctx;
 use crate::error::Error;
 use crate::help::help;
 use crate::number::int;
+use crate::observer::{CommandLog, LogEntry};
 use crate::table::{Command, Outcome, flags};
 
 /// This family.
@@ -49,31 +54,39 @@ static GET: Command = Command {
 fn slowlog_get(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let count = match (ctx.args.len(), ctx.args.get(2)) {
         (2, _) => COUNT,
-        (3, Some(count)) => match int(count) {
-            Ok(-1) => usize::MAX,
-            Ok(count @ 0..) => usize::try_from(count).unwrap_or(usize::MAX),
-            _ => return Err(Error::Text("ERR count should be greater than or equal to -1")),
-        },
+        (3, Some(arg)) => count(arg)?,
         _ => {
             let text = "ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP.";
             return Err(Error::Text(text));
         }
     };
-    let entries = ctx.host.slow_log(count);
-    let reply = &mut *ctx.reply;
+    entries(ctx.reply, &ctx.host.command_log(CommandLog::Slow, count));
+    Ok(())
+}
+
+/// How many entries `arg` asks for; -1: all.
+pub(crate) fn count(arg: &[u8]) -> Result<usize, Error> {
+    match int(arg) {
+        Ok(-1) => Ok(usize::MAX),
+        Ok(count @ 0..) => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
+        _ => Err(Error::Text("ERR count should be greater than or equal to -1")),
+    }
+}
+
+/// Replies with `entries`.
+pub(crate) fn entries(reply: &mut Reply, entries: &[Arc<LogEntry>]) {
     reply.array(entries.len());
     for entry in entries {
         reply.array(6);
         reply.int(entry.id as i64);
         reply.int(entry.time_s);
-        reply.int(entry.duration_us as i64);
+        reply.int(entry.amount as i64);
         let args = entry.args.args();
         reply.array(args.len());
         args.iter().for_each(|arg| reply.bulk(arg));
         reply.bulk(entry.address.as_bytes());
         reply.bulk(&entry.name);
     }
-    Ok(())
 }
 
 static LEN: Command = Command {
@@ -88,7 +101,7 @@ static LEN: Command = Command {
 };
 
 fn slowlog_len(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    ctx.reply.int(ctx.host.slow_log_len() as i64);
+    ctx.reply.int(ctx.host.command_log_len(CommandLog::Slow) as i64);
     Ok(())
 }
 
@@ -104,7 +117,7 @@ static RESET: Command = Command {
 };
 
 fn slowlog_reset(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    ctx.host.reset_slow_log();
+    ctx.host.reset_command_log(CommandLog::Slow);
     ctx.reply.ok();
     Ok(())
 }
@@ -128,16 +141,14 @@ fn slowlog_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use crate::SlowEntry;
+    use super::*;
     use crate::testing::{Client, TestHost};
 
-    fn entry(id: u64) -> Arc<SlowEntry> {
-        Arc::new(SlowEntry {
+    fn entry(id: u64) -> Arc<LogEntry> {
+        Arc::new(LogEntry {
             id,
             time_s: 5,
-            duration_us: 7,
+            amount: 7,
             args: ["GET", "a"].into_iter().collect(),
             address: "1.2.3.4:5".into(),
             name: b"me".as_slice().into(),

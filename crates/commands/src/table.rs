@@ -247,6 +247,7 @@ pub(crate) static FAMILIES: &[&[&Command]] = &[
     crate::function::COMMANDS,
     crate::monitor::COMMANDS,
     crate::slowlog::COMMANDS,
+    crate::commandlog::COMMANDS,
     crate::latency::COMMANDS,
 ];
 

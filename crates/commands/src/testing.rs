@@ -14,7 +14,7 @@ use crate::host::{
 use crate::hotkeys::{HotKey, HotKeysReport, HotKeysRequest};
 use crate::info::Section;
 use crate::lookup::Row;
-use crate::observer::{LatencyEvent, Observer, SlowEntry};
+use crate::observer::{CommandLog, LatencyEvent, LogEntry, Observer};
 use crate::run::execute;
 use crate::session::Session;
 
@@ -33,7 +33,7 @@ pub struct TestHost {
     /// What it takes of memory.
     pub memory: MemoryFigures,
     /// Entries of the slow log, the newest first.
-    pub slow_log: Vec<Arc<SlowEntry>>,
+    pub slow_log: Vec<Arc<LogEntry>>,
     /// Events that took long.
     pub latency_events: Vec<LatencyEvent>,
     /// Commands by name, and how many calls of each took at most how many microseconds.
@@ -235,16 +235,17 @@ impl Host for TestHost {
 }
 
 impl Observer for TestHost {
-    fn slow_log(&self, count: usize) -> Vec<Arc<SlowEntry>> {
-        self.slow_log.iter().take(count).cloned().collect()
+    fn command_log(&self, log: CommandLog, count: usize) -> Vec<Arc<LogEntry>> {
+        let entries = if log == CommandLog::Slow { &*self.slow_log } else { &[] };
+        entries.iter().take(count).cloned().collect()
     }
 
-    fn slow_log_len(&self) -> usize {
-        self.slow_log.len()
+    fn command_log_len(&self, log: CommandLog) -> usize {
+        self.command_log(log, usize::MAX).len()
     }
 
-    fn reset_slow_log(&self) {
-        self.note("reset slow log".into());
+    fn reset_command_log(&self, log: CommandLog) {
+        self.note(format!("reset log {log:?}"));
     }
 
     fn latency_events(&self) -> Vec<LatencyEvent> {

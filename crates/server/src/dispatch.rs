@@ -20,7 +20,7 @@ use crate::connection::Connection;
 use crate::hotkeys::Sampler;
 use crate::latency::Event;
 use crate::memory;
-use crate::observe::Timing;
+use crate::observe::Measure;
 
 use crate::entrance::Entrance;
 use crate::persistence::Obstacle;
@@ -68,7 +68,7 @@ pub(crate) struct Dispatcher {
     /// What commands get and leave.
     pub(crate) turn: Turn,
     worker: usize,
-    timing: Timing,
+    pub(crate) measure: Measure,
     /// Says whose keys are looked at.
     sampler: Sampler,
     /// Up to when the time of commands is counted.
@@ -90,7 +90,7 @@ impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>, worker: usize, seed: u64, garbage: Sender<Garbage>) -> Dispatcher {
         Dispatcher {
             settings: shared.config.settings(),
-            timing: Timing::of(&shared.config.settings()),
+            measure: Measure::of(&shared.config.settings()),
             config_version: u64::MAX,
             shared,
             turn: Turn::new(clock::now_ms(), seed),
@@ -115,7 +115,7 @@ impl Dispatcher {
         if version != self.config_version {
             self.config_version = version;
             self.settings = self.shared.config.settings();
-            self.timing = Timing::of(&self.settings);
+            self.measure = Measure::of(&self.settings);
             self.turn.access = self.settings.access_policy();
             self.turn.limits = self.settings.limits();
             self.room.follow(&self.settings);
@@ -418,7 +418,7 @@ impl Dispatcher {
             ran += 1;
             uncounted += 1;
             let enough = self.reply.len() >= SEND_BYTES_MIN;
-            let alone = |args| self.timing.is_alone(args);
+            let alone = |args| self.measure.is_alone(args);
             // Runs of one command are timed together: a look at the clock costs as much as a quick command.
             if enough
                 || alone(args)
@@ -512,6 +512,10 @@ impl Dispatcher {
         conn.last_command = Some(row);
         conn.totals.2 += 1;
         conn.session.withhold(&mut self.reply, start);
+        let reply_bytes = self.reply.len() - start;
+        if self.measure.is_large(args, reply_bytes) {
+            self.note_large(conn, row, args, reply_bytes);
+        }
         if self.shared.monitors.is_watched() {
             self.show(conn, row, args);
         }
@@ -534,7 +538,7 @@ impl Dispatcher {
         self.counted_ns = now_ns;
         let percentiles = self.settings.latency_tracking;
         self.shared.stats.worker(self.worker).ran(row, time_ns, ran, percentiles);
-        if time_ns >= self.timing.noted_ns {
+        if time_ns >= self.measure.noted_ns {
             self.note_slow(conn, row, args, time_ns);
         }
     }

@@ -16,6 +16,7 @@ use persist::storage::{Disk, Storage};
 
 use crate::clients::Clients;
 use crate::clock;
+use crate::commandlog::CommandLogs;
 use crate::config::{ConfigStore, Settings};
 use crate::defrag::Defrag;
 use crate::garbage::Freeing;
@@ -26,7 +27,6 @@ use crate::memory;
 use crate::monitor::Monitors;
 use crate::persistence::{Obstacle, Persistence};
 use crate::room::Exceeded;
-use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::usage;
 
@@ -43,8 +43,8 @@ pub struct Shared {
     pub clients: Clients,
     /// The workers' counters.
     pub stats: Stats,
-    /// The slow log.
-    pub(crate) slow_log: SlowLog,
+    /// The slow log and its like.
+    pub(crate) command_logs: CommandLogs,
     /// The clients that watch what runs.
     pub(crate) monitors: Monitors,
     /// The latency monitor.
@@ -116,7 +116,7 @@ impl Shared {
             store,
             clients: Clients::default(),
             stats: Stats::new(workers),
-            slow_log: SlowLog::default(),
+            command_logs: CommandLogs::default(),
             monitors: Monitors::default(),
             latency: Latency::new(&config),
             hot_keys: HotKeys::new(workers, clock::now_ms()),

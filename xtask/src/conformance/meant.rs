@@ -138,9 +138,9 @@ pub(super) const MEANT: &[Meant] = &[
     Meant::new(&REDIS_8_6, "missing", "hotkeys"),
     Meant::new(&OURS, "missing", "hotkeys|top"),
     Meant::new(&BOTH, "missing", "msetex"),
-    Meant::new(&VALKEY_9, "missing", "delifeq"),
+    Meant::new(&VALKEY_9, "missing", "commandlog delifeq"),
     Meant::new(&VALKEY_ONLY, "absent", "client|capa client|import-source"),
-    Meant::new(&VALKEY_9_ONLY, "absent", "clusterscan commandlog"),
+    Meant::new(&VALKEY_9_ONLY, "absent", "clusterscan"),
     Meant::new(
         &VALKEY_BUSY,
         "flags",

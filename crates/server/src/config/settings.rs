@@ -135,6 +135,14 @@ settings! {
     slowlog_log_slower_than_us: i64 = "slowlog-log-slower-than",
     /// Slow commands that are kept.
     slowlog_max_len: usize = "slowlog-max-len",
+    /// Bytes from which a request is logged; negative: none is.
+    commandlog_request_larger_than_bytes: i64 = "commandlog-request-larger-than",
+    /// Large requests that are kept.
+    commandlog_large_request_max_len: usize = "commandlog-large-request-max-len",
+    /// Bytes from which a reply is logged; negative: none is.
+    commandlog_reply_larger_than_bytes: i64 = "commandlog-reply-larger-than",
+    /// Large replies that are kept.
+    commandlog_large_reply_max_len: usize = "commandlog-large-reply-max-len",
     /// Milliseconds from which an event counts as a latency spike; 0: none does.
     latency_monitor_threshold_ms: u64 = "latency-monitor-threshold",
     /// The time of each command is recorded.

@@ -1,10 +1,11 @@
-//! The slow log: the last commands that took long, of all workers in one order.
+//! The logs of commands that stand out, by the time they took, their requests or replies: the last entries, of all
+//! workers in one order.
 
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
 
-use commands::SlowEntry;
+use commands::{CommandLog, LogEntry};
 use parking_lot::Mutex;
 use resp::ArgsBuf;
 
@@ -13,30 +14,49 @@ const ARGS_MAX: usize = 32;
 /// Bytes that an entry keeps of an argument.
 const ARG_BYTES_MAX: usize = 128;
 
-/// The entries, and how many there ever were.
+/// Every log.
 #[derive(Debug, Default)]
-pub(crate) struct SlowLog(Mutex<Entries>);
+pub(crate) struct CommandLogs {
+    slow: EntryLog,
+    large_requests: EntryLog,
+    large_replies: EntryLog,
+}
+
+impl CommandLogs {
+    /// One of them.
+    pub(crate) fn of(&self, log: CommandLog) -> &EntryLog {
+        match log {
+            CommandLog::Slow => &self.slow,
+            CommandLog::LargeRequest => &self.large_requests,
+            CommandLog::LargeReply => &self.large_replies,
+        }
+    }
+}
+
+/// The entries of a log, and how many there ever were.
+#[derive(Debug, Default)]
+pub(crate) struct EntryLog(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
     next_id: u64,
     /// The oldest first.
-    kept: VecDeque<Arc<SlowEntry>>,
+    kept: VecDeque<Arc<LogEntry>>,
 }
 
-impl SlowLog {
-    /// Adds `entry`, which gets its number here, and keeps `len_max` entries (`slowlog-max-len`).
-    pub(crate) fn push(&self, entry: SlowEntry, len_max: usize) {
+impl EntryLog {
+    /// Adds `entry`, which gets its number here, and keeps `len_max` entries.
+    pub(crate) fn push(&self, entry: LogEntry, len_max: usize) {
         let mut entries = self.0.lock();
         let id = entries.next_id;
         entries.next_id += 1;
-        entries.kept.push_back(Arc::new(SlowEntry { id, ..entry }));
+        entries.kept.push_back(Arc::new(LogEntry { id, ..entry }));
         let surplus = entries.kept.len().saturating_sub(len_max);
         entries.kept.drain(..surplus);
     }
 
     /// The last `count` entries, the newest first.
-    pub(crate) fn last(&self, count: usize) -> Vec<Arc<SlowEntry>> {
+    pub(crate) fn last(&self, count: usize) -> Vec<Arc<LogEntry>> {
         self.0.lock().kept.iter().rev().take(count).cloned().collect()
     }
 
@@ -78,16 +98,16 @@ pub(crate) fn shortened<'a>(args: impl Iterator<Item = &'a [u8]>, len: usize) ->
 mod tests {
     use super::*;
 
-    fn entry(duration_us: u64) -> SlowEntry {
+    fn entry(amount: u64) -> LogEntry {
         let (address, name, args) = (String::new(), Box::default(), ArgsBuf::new());
-        SlowEntry { id: 0, time_s: 0, duration_us, args, address, name }
+        LogEntry { id: 0, time_s: 0, amount, args, address, name }
     }
 
     #[test]
     fn the_newest_entries_stay_and_come_first() {
-        let log = SlowLog::default();
+        let log = EntryLog::default();
         (0..5).for_each(|n| log.push(entry(n), 3));
-        let seen = |count| log.last(count).iter().map(|e| (e.id, e.duration_us)).collect::<Vec<_>>();
+        let seen = |count| log.last(count).iter().map(|e| (e.id, e.amount)).collect::<Vec<_>>();
         assert_eq!((seen(9), log.len()), (vec![(4, 4), (3, 3), (2, 2)], 3));
         assert_eq!(seen(1), [(4, 4)]);
         log.reset();
