@@ -64,6 +64,21 @@ def test_big_keys(cli):
     assert b"biggest-of-all" in report and b"1000 bytes" in report
 
 
+def test_memory_of_keys(cli):
+    cli("rpush", "a-list", *map(str, range(1000)))
+    assert b"a-list" in cli("--memkeys")
+
+
+def test_hot_keys(cli, server):
+    cli("config", "set", "maxmemory-policy", "allkeys-lfu")
+    with server.client() as client:
+        for number in range(2000):
+            client.get("hot" if number % 2 else f"key:{number}")
+        client.set("hot", "x")
+        client.get("hot")
+    assert b"hot" in cli("--hotkeys")
+
+
 @pytest.mark.parametrize("pipeline", ["1", "16"])
 def test_redis_benchmark(server, pipeline):
     tool = shutil.which("redis-benchmark")

@@ -140,7 +140,7 @@ pub(crate) struct Options {
     /// As --memkeys, looking at so many elements of each key
     #[arg(long, value_name = "elements", help_heading = "Tools")]
     pub(crate) memkeys_samples: Option<u64>,
-    /// Find the keys most used; needs an LFU maxmemory-policy
+    /// Find the keys most used; other servers than Ebbtide need an LFU maxmemory-policy for it
     #[arg(long, help_heading = "Tools")]
     pub(crate) hotkeys: bool,
     /// Print a line about the server each second

@@ -1,4 +1,6 @@
-//! `--hotkeys`: the keys most used, by the server's own access counters.
+//! `--hotkeys`: the keys most used: those the server knows at any time (HOTKEYS TOP), or else by its access counters.
+
+use resp::Value;
 
 use crate::failure::Failure;
 use crate::modes::keyspace::Survey;
@@ -10,11 +12,43 @@ use crate::words::quoted;
 /// How many keys are listed.
 const KEYS_MAX: usize = 16;
 
-/// Asks for the counter of every key that `options` choose and lists the highest.
+/// Lists the most used of the keys that `options` choose.
 ///
 /// # Errors
-/// The server counts no accesses: its eviction policy is none of the LFU ones.
+/// The server neither knows them nor counts accesses: its eviction policy is none of the LFU ones.
 pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failure> {
+    let all = options.pattern.is_none() && options.quoted_pattern.is_none() && options.key_type.is_none();
+    if all && let Some(keys) = known(session)? {
+        let mut out = String::from("\n# The keys most used lately, with about how many times a second.\n\n");
+        for (key, uses_per_s) in &keys {
+            out.push_str(&format!(
+                "hot key found with uses a second: {uses_per_s}\tkeyname: {}\n",
+                quoted(key)
+            ));
+        }
+        output::print(out)?;
+        return Ok(());
+    }
+    count(session, options)
+}
+
+/// The keys most used that the server knows, each with its uses a second; nothing when it does not know any.
+fn known(session: &mut Session) -> Result<Option<Vec<(Vec<u8>, String)>>, Failure> {
+    let reply = session.ask(&["HOTKEYS", "TOP", "COUNT", &KEYS_MAX.to_string()])?;
+    let pairs = reply.as_slice().unwrap_or_default().chunks_exact(2);
+    let known = |pair: &[Value]| {
+        let rate = match &pair[1] {
+            Value::Double(rate) => rate.to_string(),
+            other => String::from_utf8_lossy(other.as_bytes()?).into_owned(),
+        };
+        Some((pair[0].as_bytes()?.to_vec(), rate))
+    };
+    let keys: Vec<_> = pairs.filter_map(known).collect();
+    Ok(if keys.is_empty() { None } else { Some(keys) })
+}
+
+/// Asks for the counter of every key that `options` choose and lists the highest.
+fn count(session: &mut Session, options: &Options) -> Result<(), Failure> {
     let mut survey = Survey::start(session, options)?;
     output::print(b"\n# Looking at every key for the most used ones.\n")?;
     output::print(b"# With -i 0.1 it rests 0.1 s after each 100 parts of the scan.\n\n")?;
