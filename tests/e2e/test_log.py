@@ -23,10 +23,10 @@ def logged(server):
 
 
 @pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("kind", ["ebbtide"])
-def test_lines_are_objects_with_the_times_asked_for(kind, times, launch):
+@pytest.mark.only_on("ebbtide")
+def test_lines_are_objects_with_the_times_asked_for(times, start):
     directives = ("--log-format", "json", "--log-timestamp-format", times, "--loglevel", "verbose")
-    server = launch(kind, *directives, "--enable-debug-command", "yes", "--always-show-logo", "yes")
+    server = start(*directives, "--enable-debug-command", "yes", "--always-show-logo", "yes")
     entries = [json.loads(line) for line in logged(server)]
     assert all(entry["pid"] == server.pid and entry["role"] == "primary" for entry in entries)
     assert all(re.fullmatch(TIMES[times], entry["timestamp"]) for entry in entries)
@@ -36,9 +36,9 @@ def test_lines_are_objects_with_the_times_asked_for(kind, times, launch):
     assert accepted and all(entry["client"] > 0 for entry in accepted)
 
 
-@pytest.mark.parametrize("kind", ["ebbtide"])
-def test_formats_change_while_the_server_runs(kind, launch):
-    server = launch(kind, "--enable-debug-command", "yes")
+@pytest.mark.only_on("ebbtide")
+def test_formats_change_while_the_server_runs(start):
+    server = start("--enable-debug-command", "yes")
     assert re.search(rf"(?m)^\d+:M {TIMES['legacy']} \* .*{MESSAGE}$", "\n".join(logged(server)))
     server.client().config_set("log-format", "logfmt", "log-timestamp-format", "milliseconds")
     line = logged(server)[-1]
@@ -47,9 +47,9 @@ def test_formats_change_while_the_server_runs(kind, launch):
     assert re.match(head, line) and said in line
 
 
-@pytest.mark.parametrize("kind", ["ebbtide"])
-def test_a_level_silences_those_below_it(kind, launch):
-    server = launch(kind, "--enable-debug-command", "yes", "--loglevel", "warning")
+@pytest.mark.only_on("ebbtide")
+def test_a_level_silences_those_below_it(start):
+    server = start("--enable-debug-command", "yes", "--loglevel", "warning")
     server.client().execute_command("DEBUG", "LOG", "unseen")
     server.client().config_set("loglevel", "notice")
     assert MESSAGE in logged(server)[-1] and "unseen" not in server.log()
