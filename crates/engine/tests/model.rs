@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use engine::{Db, Deadline, Due, Free, Held, Options, Rng, Store, Str, Turn};
+use engine::{Cause, Db, Deadline, Due, Free, Gone, Held, Options, Rng, Store, Str, Turn};
 
 const START_MS: i64 = 1_800_000_000_000;
 
@@ -178,6 +178,25 @@ fn expiry_takes_exactly_what_is_due() {
         assert!(store.next_due_ms(0) > turn.now_ms);
     }
     assert_eq!((turn.expired(), store.next_due_ms(0)), ((50_000, 0), i64::MAX));
+}
+
+#[test]
+fn what_goes_tells_its_size_and_who_found_it() {
+    let store = store();
+    let mut turn = Turn::new(START_MS, 1);
+    let mut sizes = Vec::new();
+    for (name, len) in [("due", 10), ("found", 5000)] {
+        with_db_key(&store, &mut turn, name.as_bytes(), |db, key| {
+            db.set_string(key, &vec![b'v'; len], Deadline::At(START_MS + 5));
+            sizes.push(db.peek(key).unwrap().memory_bytes());
+        });
+    }
+    turn.now_ms = START_MS + 7;
+    with_db_key(&store, &mut turn, b"found", |db, key| assert!(db.peek(key).is_none()));
+    while store.expire_due(0, &mut turn, 64) == Due::More {}
+    let gone = |bytes, found| Gone { db: 0, bytes, cause: Cause::Due { lag_ms: 2, found } };
+    assert_eq!(turn.gone, [gone(sizes[1], true), gone(sizes[0], false)]);
+    assert!(sizes[1] > 5000 && sizes[0] < 100);
 }
 
 fn with_db_key(

@@ -145,6 +145,12 @@ impl ClientEntry {
         self.total_commands.store(activity.total_commands, Relaxed);
     }
 
+    /// Tells what was read, before it is run.
+    #[inline]
+    pub fn received(&self, total_in_bytes: u64) {
+        self.total_in_bytes.store(total_in_bytes, Relaxed);
+    }
+
     /// Tells what was sent, and what waits to be: after a batch's replies, and whenever the client takes more.
     #[inline]
     pub fn sent(&self, total_out_bytes: u64, output_bytes: u64) {
@@ -494,8 +500,9 @@ mod tests {
         assert_eq!((info.age_ms, info.idle_ms, info.db, info.resp), (3500, 1500, 5, 3));
         assert_eq!((info.output_bytes, info.total_out_bytes, info.total_commands), (3, 7, 8));
         entry.sent(10, 0);
+        entry.received(9);
         let info = clients.info(entry.id, 4500).unwrap();
-        assert_eq!((info.output_bytes, info.total_out_bytes), (0, 10));
+        assert_eq!((info.output_bytes, info.total_out_bytes, info.total_in_bytes), (0, 10, 9));
         let expected = ClientFigures { blocked: 0, query_bytes_max: 1, output_bytes_max: 0, memory_bytes: 4 };
         assert_eq!(clients.figures(), expected);
     }

@@ -201,6 +201,7 @@ impl Dispatcher {
     #[inline]
     pub(crate) fn count_read(&self, conn: &mut Connection, bytes: usize) {
         conn.totals.0 += bytes as u64;
+        conn.entry.received(conn.totals.0);
         self.shared.stats.worker(self.worker).read(bytes);
     }
 

@@ -309,7 +309,8 @@ impl Worker {
         tracing::debug!(client = entry.id, "Accepted {}", entry.address());
         let session = Session::new(entry.id, self.dispatcher.settings.requirepass.is_empty());
         self.tokens.insert(entry.id, n);
-        slot.insert(Connection::new(socket, session, entry));
+        let conn = slot.insert(Connection::new(socket, session, entry));
+        conn.note(now_ms);
     }
 
     // -- clients that are there ---------------------------------------------------------------
@@ -366,11 +367,8 @@ impl Worker {
         self.dispatcher.count_read(conn, read);
         if conn.input.len() > self.dispatcher.settings.client_query_buffer_limit_bytes {
             self.dispatcher.shared.stats.worker(self.index).query_limit_hit();
-            tracing::warn!(
-                client = conn.entry.id,
-                "Closing client id={} that reached max query buffer length",
-                conn.entry.id
-            );
+            let id = conn.entry.id;
+            tracing::warn!(client = id, "Closing client id={id} that reached max query buffer length");
             return Ok(None);
         }
         let fate = self.run_input(n)?;
@@ -471,13 +469,8 @@ impl Worker {
 
     fn close(&mut self, n: usize) {
         if let Some(conn) = self.connections.try_remove(n) {
-            let entry = &conn.entry;
-            tracing::debug!(
-                client = entry.id,
-                "Client closed connection id={} addr={}",
-                entry.id,
-                entry.address()
-            );
+            let (id, address) = (conn.entry.id, conn.entry.address());
+            tracing::debug!(client = id, "Client closed connection id={id} addr={address}");
             self.tokens.remove(&conn.entry.id);
             if conn.session.monitoring {
                 self.shared().monitors.remove(conn.entry.id);
