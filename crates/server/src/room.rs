@@ -20,7 +20,6 @@ use crate::config::settings::Policy;
 use crate::connection::Connection;
 use crate::dispatch::Dispatcher;
 use crate::latency::Event;
-use crate::latency::Event;
 use crate::memory;
 use crate::persistence::Obstacle;
 
