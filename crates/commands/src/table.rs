@@ -93,6 +93,9 @@ pub mod flags {
     ];
 }
 
+/// Says of an argument, by its number, whether it is secret.
+pub(crate) type IsSecret = fn(Args<'_>, usize, &dyn Host) -> bool;
+
 /// One row: all there is to know about one command or subcommand.
 #[derive(Debug)]
 pub struct Command {
@@ -113,7 +116,7 @@ pub struct Command {
     /// something else.
     pub keys_begin: Option<fn(Args<'_>) -> Option<usize>>,
     /// Whether argument number so and so of a request is kept from the slow log and from MONITOR.
-    pub is_secret: Option<fn(Args<'_>, usize, &dyn Host) -> bool>,
+    pub is_secret: Option<IsSecret>,
     /// Which stripes it needs.
     pub locks: Locks,
     /// Which stripes a request needs, where that depends on its arguments: in place of `locks`.

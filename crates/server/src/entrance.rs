@@ -10,6 +10,7 @@ use crate::room::Admission;
 use crate::shared::Shared;
 
 /// Where a command got to.
+#[expect(clippy::large_enum_variant, reason = "it lives for one call, and mostly it is the large one")]
 pub(crate) enum Entrance<'s> {
     /// It runs, with these stripes.
     Open(Held<'s>),

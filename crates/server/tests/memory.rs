@@ -1,6 +1,7 @@
 //! What is counted as allocated is what is.
 //!
 //! One test in a process of its own: others' threads would allocate meanwhile.
+#![allow(clippy::unwrap_used, reason = "a test's own steps fail loudly")]
 
 use std::sync::mpsc;
 use std::thread;
