@@ -32,8 +32,11 @@ pub(crate) fn run(session: &mut Session, options: &Options) -> Result<(), Failur
     count(session, options)
 }
 
-/// The keys most used that the server knows, each with its uses a second; nothing when it does not know any.
-fn known(session: &mut Session) -> Result<Option<Vec<(Vec<u8>, String)>>, Failure> {
+/// A key and how many times a second it is used, as the server wrote it.
+type Known = (Vec<u8>, String);
+
+/// The keys most used that the server knows; nothing when it does not know any.
+fn known(session: &mut Session) -> Result<Option<Vec<Known>>, Failure> {
     let reply = session.ask(&["HOTKEYS", "TOP", "COUNT", &KEYS_MAX.to_string()])?;
     let pairs = reply.as_slice().unwrap_or_default().chunks_exact(2);
     let known = |pair: &[Value]| {

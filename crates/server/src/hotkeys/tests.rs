@@ -1,3 +1,5 @@
+//! Tests of the session, of sampling and of what is used most.
+
 use engine::Options;
 use resp::ArgsBuf;
 
