@@ -12,6 +12,8 @@ use crate::clients::{Activity, ClientEntry};
 use crate::config::BufferLimit;
 use crate::socket::Socket;
 
+/// Memory of a connection's addresses, and of its places in its worker's and the process's registries, about.
+const BESIDE_BYTES: usize = 144;
 /// Memory that a buffer may keep when it is empty.
 const IDLE_BUFFER_BYTES_MAX: usize = 16 << 10;
 
@@ -70,10 +72,13 @@ impl Connection {
 
     /// Bytes of memory it takes, buffers included.
     pub(crate) fn memory_bytes(&self) -> usize {
+        let held_up = self.held_up.as_ref().map_or(0, |request| request.args().iter().map(<[u8]>::len).sum());
         size_of::<Connection>()
             + size_of::<ClientEntry>()
+            + BESIDE_BYTES
             + self.input.capacity()
             + self.output.bytes.capacity()
+            + held_up
     }
 
     /// Removes the first `len` bytes of the input.
