@@ -17,6 +17,7 @@ mod garbage;
 mod heavy_hitters;
 pub mod histogram;
 mod hotkeys;
+mod huge_pages;
 mod info;
 mod latency;
 mod launch;

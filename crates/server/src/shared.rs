@@ -21,6 +21,7 @@ use crate::config::{ConfigStore, Settings};
 use crate::defrag::Defrag;
 use crate::garbage::Freeing;
 use crate::hotkeys::{Figures, HotKeys};
+use crate::huge_pages::HugePages;
 use crate::info;
 use crate::latency::Latency;
 use crate::memory;
@@ -55,6 +56,8 @@ pub struct Shared {
     pub(crate) persistence: Persistence,
     /// Active defragmentation.
     pub(crate) defrag: Defrag,
+    /// Whether the system makes huge pages.
+    huge_pages: HugePages,
     /// Twenty random bytes in hex that name this run of the process (`run_id`).
     pub run_id: String,
     /// The same kind of name for the data and its history.
@@ -122,6 +125,7 @@ impl Shared {
             hot_keys: HotKeys::new(workers, clock::now_ms()),
             persistence: Persistence::new(storage, workers),
             defrag: Defrag::default(),
+            huge_pages: HugePages::default(),
             run_id: random_id()?,
             replication_id: Mutex::new(random_id()?),
             quick,
@@ -213,6 +217,7 @@ impl Shared {
         self.hot_keys.end_due(now_ms, || Figures::now(&self.stats));
         self.persistence.follow_log(&self.config.settings(), &self.clients, now_ms);
         self.defrag.follow(&self.config.settings(), now_ms);
+        self.huge_pages.follow(now_ms);
     }
 
     /// Notes that `allocated_bytes` are allocated now; the most that ever were.
