@@ -79,7 +79,6 @@ const VALKEY_TELLS: Reason =
     Reason { text: "Valkey tells it in its own way", shown_by: |s| s.is_valkey_since((9, 0)) };
 const REDIS_8_4: Reason = Reason { text: "a command of Redis 8.4", shown_by: |s| !s.is_redis_since((8, 4)) };
 const REDIS_8_6: Reason = Reason { text: "a command of Redis 8.6", shown_by: |s| !s.is_redis_since((8, 6)) };
-const OURS: Reason = always("Ebbtide's own");
 const BOTH: Reason = Reason {
     text: "a command of Redis 8.4 and Valkey 9.1",
     shown_by: |s| !s.is_redis_since((8, 4)) && !s.is_valkey_since((9, 1)),
@@ -123,7 +122,11 @@ pub(super) const MEANT: &[Meant] = &[
     Meant::new(&NO_TRACKING, "absent", "client|caching client|tracking"),
     Meant::new(&REDIS_7_2, "missing", "client|no-touch client|setinfo"),
     Meant::new(&REDIS_7_2, "arity", "command|getkeys command|getkeysandflags"),
-    Meant::new(&REDIS_7_2, "tips", "client|setname config|resetstat config|rewrite msetnx randomkey scan"),
+    Meant::new(
+        &REDIS_7_2,
+        "tips",
+        "client|setname config|resetstat config|rewrite latency|reset msetnx randomkey scan",
+    ),
     Meant::new(&REDIS_7_2, "arity", "zrank zrevrank"),
     Meant::new(
         &REDIS_7_4,
@@ -136,7 +139,6 @@ pub(super) const MEANT: &[Meant] = &[
     Meant::new(&VALKEY_TELLS, "tips", "hpttl httl"),
     Meant::new(&REDIS_8_4, "missing", "delex digest"),
     Meant::new(&REDIS_8_6, "missing", "hotkeys"),
-    Meant::new(&OURS, "missing", "hotkeys|top"),
     Meant::new(&BOTH, "missing", "msetex"),
     Meant::new(&VALKEY_9, "missing", "commandlog delifeq"),
     Meant::new(&VALKEY_ONLY, "absent", "client|capa client|import-source"),
