@@ -6,6 +6,7 @@
 //! [`rewrite`] writes a file back. [`sample()`] shows all of the table as a file.
 
 pub mod events;
+mod field;
 mod include;
 pub mod load;
 mod rewrite;

@@ -2,7 +2,7 @@
 
 use persist::rdb::Version;
 
-use super::settings::{Field, mismatch};
+use super::field::{Field, mismatch};
 use super::value::Value;
 
 /// Who may do something.
