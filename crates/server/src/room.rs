@@ -25,6 +25,9 @@ use crate::persistence::Obstacle;
 
 /// Keys evicted between two looks at the clock.
 const EVICTIONS_TIMED: usize = 4;
+/// Parts of the time a turn takes, one of which may go to eviction on top of its slice: a turn in which much comes in
+/// needs more of it.
+const TURN_PARTS: i64 = 4;
 /// Parts of the limit, one of which memory may be above it while eviction is under way.
 const SLACK_PARTS: i64 = 128;
 /// Bytes from which requests are announced to the other workers while they run: fewer are within the slack anyway.
@@ -66,10 +69,12 @@ pub(crate) struct Room {
     keys_max: u64,
     /// How keys are evicted; nothing: none is.
     eviction: Option<Eviction>,
-    /// Microseconds in each turn of the loop for eviction.
+    /// Microseconds in each turn of the loop for eviction, beside a part of what the turn takes.
     slice_us: i64,
     /// What was used of them in this turn.
     spent_us: i64,
+    /// When the turn began, in microseconds since the Unix epoch.
+    turn_began_us: i64,
     candidates: Candidates,
     /// What other threads had allocated at the last look.
     others_bytes: i64,
@@ -105,6 +110,12 @@ impl Room {
     fn slack(&self) -> i64 {
         self.bytes_max / SLACK_PARTS
     }
+
+    /// Whether the time for eviction in this turn is over at `now_us`, with `more_us` on top of what was used before.
+    fn is_over(&self, now_us: i64, more_us: i64) -> bool {
+        let share_us = now_us.saturating_sub(self.turn_began_us).max(0) / TURN_PARTS;
+        self.spent_us.saturating_add(more_us) > self.slice_us.saturating_add(share_us)
+    }
 }
 
 /// What the policy in `settings` means; nothing: no key goes.
@@ -136,7 +147,7 @@ impl Dispatcher {
     /// A new turn of the loop begins: evicts what the last one left, or what was allocated meanwhile. Whether clients
     /// that wait for room may try again.
     pub(crate) fn evict_more(&mut self) -> bool {
-        self.room.spent_us = 0;
+        (self.room.spent_us, self.room.turn_began_us) = (0, clock::now_us());
         let waited = std::mem::take(&mut self.room.unfinished);
         if self.room.is_limited() {
             self.turn.now_ms = clock::now_ms();
@@ -212,12 +223,11 @@ impl Dispatcher {
     /// last reason.
     fn evict_until(&mut self, enough: impl Fn(&Dispatcher) -> bool) -> bool {
         let Some(how) = self.room.eviction else { return false };
-        if self.room.spent_us > self.room.slice_us {
+        let started_us = clock::now_us();
+        if self.room.is_over(started_us, 0) {
             self.room.unfinished = true;
             return true;
         }
-        let started_us = clock::now_us();
-        let spent_us = || clock::now_us().saturating_sub(started_us).max(0);
         let mut evicted = 0;
         let more = loop {
             let went = self.shared.store.evict(&how, &mut self.room.candidates, &mut self.turn).is_some();
@@ -228,12 +238,15 @@ impl Dispatcher {
             if !went || enough(self) {
                 break went;
             }
-            if evicted % EVICTIONS_TIMED == 0 && self.room.spent_us + spent_us() > self.room.slice_us {
-                self.room.unfinished = true;
-                break true;
+            if evicted % EVICTIONS_TIMED == 0 {
+                let now_us = clock::now_us();
+                if self.room.is_over(now_us, now_us.saturating_sub(started_us)) {
+                    self.room.unfinished = true;
+                    break true;
+                }
             }
         };
-        let time_us = spent_us();
+        let time_us = clock::now_us().saturating_sub(started_us).max(0);
         self.room.spent_us += time_us;
         self.shared.latency.note(Event::EvictionCycle, Duration::from_micros(time_us.unsigned_abs()));
         self.skip_time();

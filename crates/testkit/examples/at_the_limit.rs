@@ -2,8 +2,9 @@
 //! `cargo run --release -p testkit --example at_the_limit -- [--seconds N] PROGRAM...`, each taking redis-server's flags.
 //!
 //! Two loads on a full cache (`allkeys-lru`): a hundred clients that write values of 10 bytes to 1 MB, each waiting for
-//! its reply, and two that write values of 300 bytes, 16 at a time. Meanwhile one client looks at `used_memory`, and one
-//! asks for a key that is not there, again and again: the times until its reply are the table's last columns.
+//! its reply, and two that write values of 300 bytes, 16 at a time. Meanwhile one client looks at `used_memory` a hundred
+//! times a second, and one asks for a key that is not there a thousand times: the times until its reply are the table's
+//! last columns.
 #![allow(clippy::disallowed_methods, reason = "this measures time")]
 
 use std::io;
@@ -19,6 +20,10 @@ use testkit::{Connection, Request, Spawned};
 const LIMIT_BYTES: u64 = 512 << 20;
 const LARGEST_BYTES: u64 = 1 << 20;
 const KEYS: u64 = 10_000_000;
+/// Time between two looks at the memory.
+const WATCH_INTERVAL: Duration = Duration::from_millis(10);
+/// Time between two requests that are timed.
+const PROBE_INTERVAL: Duration = Duration::from_millis(1);
 
 struct Load {
     name: &'static str,
@@ -146,6 +151,7 @@ fn watch(mut from: Connection, progress: &Progress) -> io::Result<u64> {
             reply.as_bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
         let used = text.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse().ok());
         most = most.max(used.unwrap_or(0));
+        thread::sleep(WATCH_INTERVAL);
     }
     Ok(most)
 }
@@ -158,6 +164,7 @@ fn probe(mut from: Connection, time: Duration) -> io::Result<Vec<Duration>> {
         let sent = Instant::now();
         from.call(&get)?;
         times.push(sent.elapsed());
+        thread::sleep(PROBE_INTERVAL);
     }
     Ok(times)
 }
