@@ -125,7 +125,7 @@ impl Shared {
             hot_keys: HotKeys::new(workers, clock::now_ms()),
             persistence: Persistence::new(storage, workers),
             defrag: Defrag::default(),
-            huge_pages: HugePages::default(),
+            huge_pages: HugePages::new(),
             run_id: random_id()?,
             replication_id: Mutex::new(random_id()?),
             quick,

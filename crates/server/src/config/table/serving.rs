@@ -92,7 +92,7 @@ pub(super) static ROWS: &[Directive] = &[
     at_start("aof-rewrite-cpulist", Text, "", "Cores for rewriting the append-only file.").alias("aof_rewrite_cpulist").idle(NO_PINNING),
     at_start("bgsave-cpulist", Text, "", "Cores for saving.").alias("bgsave_cpulist").idle(NO_PINNING),
     live("jemalloc-bg-thread", Bool, "yes", "Whether a background thread gives freed memory back to the system."),
-    at_start("disable-thp", Bool, "yes", "Turns transparent huge pages off for the process.").idle("nothing forks here, so huge pages do no harm"),
+    at_start("disable-thp", Bool, "yes", "Turns transparent huge pages off for the process.").idle("nothing forks here; huge pages are used while memory is dense"),
     live("oom-score-adj", Word(&["no", "yes", "relative", "absolute"]), "no", "Whether the kernel is told whom to kill first.").idle("the system's score is left alone"),
     live("oom-score-adj-values", OomScores, "0 200 800", "Scores of primary, replica and children.").idle("the system's score is left alone"),
     // -- the process --------------------------------------------------------------------------
