@@ -93,4 +93,10 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         item: "",
         reason: "the pause between two looks of the one function that polls",
     },
+    Exception {
+        rule: "sleep",
+        path: "tests/bench/resident.py",
+        item: "",
+        reason: "it reads figures at given times after a phase",
+    },
 ];
