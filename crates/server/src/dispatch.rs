@@ -84,6 +84,8 @@ pub(crate) struct Dispatcher {
     pub(crate) room: Room,
     /// Clients whose replies wait until effects are on disk.
     pub(crate) unsynced: Vec<u64>,
+    /// Clients that may be held up: those that are and are not gone.
+    pub(crate) held_up: Vec<u64>,
 }
 
 impl Dispatcher {
@@ -104,6 +106,7 @@ impl Dispatcher {
             garbage,
             room: Room::default(),
             unsynced: Vec::new(),
+            held_up: Vec::new(),
         }
     }
 
@@ -178,7 +181,7 @@ impl Dispatcher {
         let Some(request) = conn.held_up.take() else { return Ok(true) };
         self.begin(conn);
         match commands::resolve(request.args(), &conn.session, &*self.shared) {
-            Ok(row) if self.is_paused(row) => conn.held_up = Some(request),
+            Ok(row) if self.is_paused(row) => self.set_aside(conn, request),
             _ => self.run_alone(conn, request.args()),
         }
         self.end(conn)?;
@@ -443,6 +446,12 @@ impl Dispatcher {
         !conn.output.is_empty() && conn.output.is_over(limit, self.turn.now_ms)
     }
 
+    /// Holds `request` up until [`Dispatcher::resume`].
+    fn set_aside(&mut self, conn: &mut Connection, request: ArgsBuf) {
+        conn.held_up = Some(request);
+        self.held_up.push(conn.entry.id);
+    }
+
     /// Runs one request by itself, whatever it is.
     fn run_alone(&mut self, conn: &mut Connection, args: Args<'_>) {
         let shared = Arc::clone(&self.shared);
@@ -451,16 +460,12 @@ impl Dispatcher {
             Err(error) => return self.reject(conn, args, &error),
         };
         if self.turn.keep_expired && self.is_paused(row) {
-            conn.held_up = Some(args.iter().collect::<ArgsBuf>());
-            return;
+            return self.set_aside(conn, args.iter().collect());
         }
         let mut held = match self.enter(&shared, row, args, conn.session.db) {
             Entrance::Open(held) => held,
             Entrance::Refused(error) => return self.reject(conn, args, &error),
-            Entrance::HeldUp => {
-                conn.held_up = Some(args.iter().collect::<ArgsBuf>());
-                return;
-            }
+            Entrance::HeldUp => return self.set_aside(conn, args.iter().collect()),
             Entrance::Ended => {
                 conn.session.closing = true;
                 return;

@@ -482,9 +482,8 @@ impl Worker {
 
     /// Goes on with the clients that a pause held up, when it is over.
     fn resume(&mut self) {
-        let held_up: Vec<usize> =
-            self.connections.iter().filter(|(_, c)| c.held_up.is_some()).map(|(n, _)| n).collect();
-        for n in held_up {
+        for id in std::mem::take(&mut self.dispatcher.held_up) {
+            let Some(&n) = self.tokens.get(&id) else { continue };
             let resumed = self.dispatcher.resume(&mut self.connections[n]);
             match resumed.and_then(|over| if over { self.run_input(n).map(Some) } else { Ok(None) }) {
                 Ok(Some(Fate::Open)) => {

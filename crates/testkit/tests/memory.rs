@@ -11,12 +11,16 @@ const SLOT_BYTES: i64 = 8;
 
 /// Bytes this thread allocated less those it freed.
 fn net_bytes() -> i64 {
-    let (allocated, freed) = (allocatedp::read().unwrap(), deallocatedp::read().unwrap());
+    let counted = "jemalloc counts what each thread allocates";
+    let (allocated, freed) = (allocatedp::read().expect(counted), deallocatedp::read().expect(counted));
     (allocated.get() - freed.get()) as i64
 }
 
+/// Sends lines to whoever takes them.
+type Lines<'l> = &'l dyn Fn(&mut dyn FnMut(&str));
+
 /// Runs `lines`, of which some may build the key `k`; what MEMORY USAGE says of it, and what was allocated.
-fn usage(lines: &dyn Fn(&mut dyn FnMut(&str))) -> (i64, i64) {
+fn usage(lines: Lines<'_>) -> (i64, i64) {
     let mut client = Client::new();
     // Tables that know of deadlines keep room for bounds of them.
     (0..1000).for_each(|i| drop(client.send(&format!("SET other:{i} x EX 1000"))));
@@ -26,7 +30,7 @@ fn usage(lines: &dyn Fn(&mut dyn FnMut(&str))) -> (i64, i64) {
     let before = net_bytes();
     lines(&mut |line| drop(client.send(line)));
     let allocated = net_bytes() - before;
-    let told = client.value("MEMORY USAGE k").as_int().unwrap();
+    let told = client.value("MEMORY USAGE k").as_int().expect("a number of bytes");
     client.send("DEL k");
     assert_eq!(net_bytes(), before, "all of it is freed");
     (told - SLOT_BYTES, allocated)
