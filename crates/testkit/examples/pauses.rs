@@ -8,16 +8,13 @@
 #![allow(clippy::disallowed_methods, reason = "this measures time")]
 
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use testkit::{Request, Spawned};
+use testkit::{Line, Request, Spawned};
 
-/// Requests sent before their replies are read.
-const AHEAD: u64 = 1000;
 /// Elements that one request adds.
 const ELEMENTS_A_REQUEST: u64 = 100;
 
@@ -190,46 +187,4 @@ fn watch(server: &Spawned, after: Duration, act: impl FnOnce() -> io::Result<()>
         let waits_ns = pings.join().map_err(|_| io::Error::other("the thread that pings panicked"))?;
         result.and(waits_ns)
     })
-}
-
-/// A connection that reads replies without looking at them.
-struct Line {
-    stream: UnixStream,
-    bytes: Vec<u8>,
-}
-
-impl Line {
-    fn to(server: &Spawned) -> io::Result<Line> {
-        Ok(Line { stream: UnixStream::connect(server.socket())?, bytes: vec![0; 1 << 20] })
-    }
-
-    fn ask(&mut self, line: &str) -> io::Result<()> {
-        self.run_all(std::iter::once(Request::of(line)))
-    }
-
-    /// Sends requests, some ahead of their replies.
-    fn run_all(&mut self, requests: impl Iterator<Item = Request>) -> io::Result<()> {
-        let mut requests = requests.peekable();
-        while requests.peek().is_some() {
-            let some: Vec<u8> = requests.by_ref().take(AHEAD as usize).flat_map(|r| r.encoded()).collect();
-            self.run(&some)?;
-        }
-        Ok(())
-    }
-
-    /// Sends requests, and an echo behind them whose reply tells that all have been answered.
-    fn run(&mut self, requests: &[u8]) -> io::Result<()> {
-        const END: &[u8] = b"$13\r\nall-were-done\r\n";
-        self.stream.write_all(&[requests, b"*2\r\n$4\r\nECHO\r\n", END].concat())?;
-        let mut tail = Vec::new();
-        while !tail.ends_with(END) {
-            let n = self.stream.read(&mut self.bytes)?;
-            if n == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            tail.extend_from_slice(&self.bytes[..n]);
-            tail.drain(..tail.len().saturating_sub(END.len()));
-        }
-        Ok(())
-    }
 }

@@ -6,12 +6,11 @@
 //! having nothing else to do. An `echo` of nothing shows how much of it is the way there and back.
 #![allow(clippy::disallowed_methods, reason = "this measures time")]
 
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use testkit::{Request, Spawned};
+use testkit::{Line, Request, Spawned};
 
 /// Elements that one request of a fill adds.
 const FILL_STEP: u64 = 100;
@@ -151,7 +150,7 @@ fn main() -> io::Result<()> {
 
 /// Fills a collection of `n` elements and takes the median time of the case's requests, in microseconds.
 fn median_us(server: &Spawned, case: &Case, n: u64) -> io::Result<f64> {
-    let mut line = Line { stream: UnixStream::connect(server.socket())?, bytes: vec![0; 1 << 20] };
+    let mut line = Line::to(server)?;
     for from in (0..n).step_by((FILL_STEP * FILL_AHEAD) as usize) {
         let ends = (from..n.min(from + FILL_STEP * FILL_AHEAD)).step_by(FILL_STEP as usize);
         let requests = ends.flat_map(|from| (case.fill)(from, n.min(from + FILL_STEP)));
@@ -166,28 +165,4 @@ fn median_us(server: &Spawned, case: &Case, n: u64) -> io::Result<f64> {
     }
     times.sort_unstable();
     Ok(times[times.len() / 2] as f64 / 1000.0)
-}
-
-/// A connection that reads replies without looking at them.
-struct Line {
-    stream: UnixStream,
-    bytes: Vec<u8>,
-}
-
-impl Line {
-    /// Sends requests, and an echo behind them whose reply tells that all have been answered.
-    fn run(&mut self, requests: &[u8]) -> io::Result<()> {
-        const END: &[u8] = b"$20\r\nworst-cases-are-done\r\n";
-        self.stream.write_all(&[requests, b"*2\r\n$4\r\nECHO\r\n", END].concat())?;
-        let mut tail = Vec::new();
-        while !tail.ends_with(END) {
-            let n = self.stream.read(&mut self.bytes)?;
-            if n == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            tail.extend_from_slice(&self.bytes[..n]);
-            tail.drain(..tail.len().saturating_sub(END.len()));
-        }
-        Ok(())
-    }
 }

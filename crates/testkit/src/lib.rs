@@ -7,6 +7,7 @@ mod compare;
 pub mod faulty;
 mod generate;
 mod judge;
+mod line;
 mod request;
 mod scene;
 mod sequence;
@@ -17,6 +18,7 @@ mod worlds;
 
 pub use compare::{Kept, State, agree, difference, state};
 pub use judge::{Judge, ordered};
+pub use line::Line;
 pub use request::Request;
 pub use scene::play_scene;
 pub use sequence::{Step, play, sequences};
