@@ -319,6 +319,11 @@ impl Client {
         reply.bytes().to_vec()
     }
 
+    /// Frees what commands left to be freed later: there is no thread that does.
+    pub fn free_garbage(&mut self) {
+        self.turn.garbage.clear();
+    }
+
     /// The bytes that a line, as typed into a terminal, gets back.
     pub fn send(&mut self, line: &str) -> String {
         String::from_utf8_lossy(&self.bytes(line)).into_owned()

@@ -26,14 +26,20 @@ fn usage(lines: Lines<'_>) -> (i64, i64) {
     (0..1000).for_each(|i| drop(client.send(&format!("SET other:{i} x EX 1000"))));
     // The first time tables and buffers grow.
     lines(&mut |line| drop(client.send(line)));
-    client.send("DEL k");
+    remove(&mut client);
     let before = net_bytes();
     lines(&mut |line| drop(client.send(line)));
     let allocated = net_bytes() - before;
     let told = client.value("MEMORY USAGE k").as_int().expect("a number of bytes");
-    client.send("DEL k");
+    remove(&mut client);
     assert_eq!(net_bytes(), before, "all of it is freed");
     (told - SLOT_BYTES, allocated)
+}
+
+/// Removes the key `k`.
+fn remove(client: &mut Client) {
+    client.send("DEL k");
+    client.free_garbage();
 }
 
 /// Runs a command with the numbers below `count`, as `{}` and in a spread order.
