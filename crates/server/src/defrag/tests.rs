@@ -32,7 +32,7 @@ fn effort_grows_with_waste_between_the_thresholds() {
     assert_eq!(effort_percent(&settings, (100_000, 100_000)), 25, "the thresholds are one");
 }
 
-/// Fills a store, deletes nine keys of ten, and counts the slabs' waste before and after.
+/// Fills a store, deletes nine keys of ten, and goes through what is left twice.
 #[test]
 fn what_is_left_of_many_moves_together() {
     let store = Store::new(&Options { databases: 1, secret: 3, groups: 1 });
@@ -47,18 +47,22 @@ fn what_is_left_of_many_moves_together() {
         db.delete(db.key(&name(i)), Free::Now);
     }
     drop(held);
-    let before = waste();
     let defrag = Defrag::default();
     defrag.enabled.store(true, Ordering::Relaxed);
     defrag.effort.store(99, Ordering::Relaxed);
     let mut defragmenter = Defragmenter::new(0);
-    let mut steps = 0;
-    while steps == 0 || defragmenter.pass.is_some() {
-        defragmenter.next_us = 0;
-        steps += usize::from(defragmenter.run(&defrag, &store, 100).is_some());
-    }
-    let (after, figures) = (waste(), defrag.figures());
-    assert!(after.0 * 3 < before.0, "{before:?} {after:?} {figures:?}");
+    let mut pass = || {
+        let mut steps = 0;
+        while steps == 0 || defragmenter.pass.is_some() {
+            defragmenter.next_us = 0;
+            steps += usize::from(defragmenter.run(&defrag, &store, 100).is_some());
+        }
+        defrag.figures()
+    };
+    let figures = pass();
+    // What has moved lies well; other tests of this process move slabs a little.
+    let again = pass().hits - figures.hits;
+    assert!(figures.hits > KEYS as u64 / 20 && again * 3 < figures.hits, "{figures:?} {again}");
     assert!(figures.key_hits > 0 && figures.hits >= figures.key_hits);
     assert_eq!(figures.key_hits + figures.key_misses, (KEYS / 10) as u64);
     assert_eq!((figures.effort_percent, figures.current_ms), (0, 0), "it rests");
