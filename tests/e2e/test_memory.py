@@ -86,13 +86,3 @@ def test_connections_are_counted_with_what_they_hold(server):
     for wire in idle:
         wire.close()
     until(lambda: client.info("memory")["mem_clients_normal"] <= before["mem_clients_normal"] + 1000, "they go")
-
-
-@pytest.mark.only_on("ebbtide")
-def test_what_is_on_its_way_to_the_log_is_counted(launch):
-    server = launch("ebbtide", "--appendonly", "yes", "--appendfsync", "everysec")
-    client = server.client()
-    client.set("big", b"x" * (5 * MB))
-    most = max(client.info("memory")["mem_aof_buffer"] for _ in range(20))
-    assert most >= 5 * MB
-    assert client.memory_stats()["aof.buffer"] >= 0
