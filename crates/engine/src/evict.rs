@@ -78,21 +78,20 @@ pub struct Candidates {
 }
 
 impl Store {
-    /// Evicts one key and says what memory its entry took, in bytes; nothing when no key may go. The caller holds
-    /// no stripe. An expired key that is met goes as such.
-    pub fn evict(&self, how: &Eviction, candidates: &mut Candidates, turn: &mut Turn) -> Option<usize> {
+    /// Evicts one key; `false` when none may go. The caller holds no stripe. An expired key that is met goes as such.
+    pub fn evict(&self, how: &Eviction, candidates: &mut Candidates, turn: &mut Turn) -> bool {
         if candidates.by != Some(*how) {
             *candidates = Candidates { picked: Vec::new(), by: Some(*how) };
         }
         loop {
             while let Some(candidate) = candidates.picked.pop() {
-                if let Some(bytes) = self.evict_candidate(how, candidate, turn) {
-                    return Some(bytes);
+                if self.evict_candidate(how, candidate, turn).is_some() {
+                    return true;
                 }
             }
             self.pick(how, &mut candidates.picked, turn);
             if candidates.picked.is_empty() {
-                return None;
+                return false;
             }
         }
     }
@@ -152,8 +151,8 @@ impl Store {
         seen
     }
 
-    /// Removes the key of `candidate`, unless it was used since or is gone; the bytes its entry took.
-    fn evict_candidate(&self, how: &Eviction, candidate: Candidate, turn: &mut Turn) -> Option<usize> {
+    /// Removes the key of `candidate`; nothing when it was used since or is gone.
+    fn evict_candidate(&self, how: &Eviction, candidate: Candidate, turn: &mut Turn) -> Option<()> {
         let Candidate { hash, db, access, deadline_ms, .. } = candidate;
         let stripe = self.stripe_of(hash);
         let mut guard = self.lock(stripe);
@@ -166,14 +165,13 @@ impl Store {
         turn.log = self.order().is_wanted();
         let entry = table.remove(hash, at, Fate::Goes);
         self.note(stripe, db, Some(table));
-        let bytes = entry.view().memory_bytes();
         if is_due(entry.view(), turn.now_ms) {
             Expiry::found(turn, db).key(entry);
         } else {
             evicted(how, entry, db, turn);
         }
         turn.seal(self.order());
-        Some(bytes)
+        Some(())
     }
 }
 
@@ -267,7 +265,7 @@ mod tests {
             }
             let mut candidates = Candidates::default();
             for _ in 0..10_000 {
-                assert!(store.evict(&how(Worth::Recency, false), &mut candidates, &mut turn).is_some());
+                assert!(store.evict(&how(Worth::Recency, false), &mut candidates, &mut turn));
             }
             assert_eq!((store.keys(), turn.gone.len()), (10_000, 10_000));
             let mut there = |range: std::ops::Range<i64>| {
@@ -292,7 +290,7 @@ mod tests {
         }
         let mut candidates = Candidates::default();
         while store.keys() > 1000 {
-            store.evict(&how(Worth::Frequency, false), &mut candidates, &mut turn).unwrap();
+            assert!(store.evict(&how(Worth::Frequency, false), &mut candidates, &mut turn));
         }
         let left = (0..500).filter(|i| read(&store, &mut turn, 0, &format!("key{}", i * 10))).count();
         assert!(left > 490, "{left} of 500 are left");
@@ -309,7 +307,7 @@ mod tests {
             }
             let mut candidates = Candidates::default();
             let mut gone = 0;
-            while store.evict(&how(worth, true), &mut candidates, &mut turn).is_some() {
+            while store.evict(&how(worth, true), &mut candidates, &mut turn) {
                 gone += 1;
             }
             assert_eq!((gone, store.keys(), store.volatile_len(1)), (50, 4950, 0), "{worth:?}");
@@ -325,7 +323,7 @@ mod tests {
         }
         let mut candidates = Candidates::default();
         for _ in 0..5000 {
-            store.evict(&how(Worth::Deadline, true), &mut candidates, &mut turn).unwrap();
+            assert!(store.evict(&how(Worth::Deadline, true), &mut candidates, &mut turn));
         }
         let near = (0..2500).filter(|i| read(&store, &mut turn, 0, &format!("key{i}"))).count();
         assert!(near < 25, "{near} of the nearest quarter are left");
@@ -346,7 +344,7 @@ mod tests {
             (0..3).map(|i| format!("key{i}")).find(|k| store.key(k.as_bytes()).hash() == picked).unwrap();
         turn.now_ms += 5000;
         assert!(read(&store, &mut turn, 0, &name));
-        store.evict(&how(Worth::Recency, false), &mut candidates, &mut turn).unwrap();
+        assert!(store.evict(&how(Worth::Recency, false), &mut candidates, &mut turn));
         assert!(read(&store, &mut turn, 0, &name));
         assert_eq!(store.keys(), 2);
     }
@@ -362,9 +360,9 @@ mod tests {
         turn.events_wanted = EventClass::Evicted as u32 | EventClass::Expired as u32;
         let mut candidates = Candidates::default();
         let later = Eviction { free_later: true, ..how(Worth::Recency, false) };
-        assert!(store.evict(&later, &mut candidates, &mut turn).is_some());
-        assert!(store.evict(&later, &mut candidates, &mut turn).is_some());
-        assert!(store.evict(&later, &mut candidates, &mut turn).is_none());
+        assert!(store.evict(&later, &mut candidates, &mut turn));
+        assert!(store.evict(&later, &mut candidates, &mut turn));
+        assert!(!store.evict(&later, &mut candidates, &mut turn));
         let events: Vec<_> = turn.events.iter().map(|e| (e.name, e.db, &*e.key)).collect();
         assert_eq!(events, [("expired", 1, b"due".as_slice()), ("evicted", 1, b"kept")]);
         let effects: Vec<_> = turn.effects.iter().map(|(_, bytes)| bytes.to_vec()).collect();

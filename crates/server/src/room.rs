@@ -230,7 +230,7 @@ impl Dispatcher {
         }
         let mut evicted = 0;
         let more = loop {
-            let went = self.shared.store.evict(&how, &mut self.room.candidates, &mut self.turn).is_some();
+            let went = self.shared.store.evict(&how, &mut self.room.candidates, &mut self.turn);
             if !self.turn.garbage.is_empty() {
                 self.discard_garbage();
             }
