@@ -147,10 +147,10 @@ impl Dispatcher {
     /// A new turn of the loop begins: evicts what the last one left, or what was allocated meanwhile. Whether clients
     /// that wait for room may try again.
     pub(crate) fn evict_more(&mut self) -> bool {
-        (self.room.spent_us, self.room.turn_began_us) = (0, clock::now_us());
         let waited = std::mem::take(&mut self.room.unfinished);
         if self.room.is_limited() {
-            self.turn.now_ms = clock::now_ms();
+            (self.room.spent_us, self.room.turn_began_us) = (0, clock::now_us());
+            self.turn.now_ms = self.room.turn_began_us / 1000;
             self.turn.keep_expired = self.shared.clients.pause(self.turn.now_ms).is_some();
             self.make_room(0);
             self.settle_turn();

@@ -189,7 +189,8 @@ impl Worker {
             for n in std::mem::take(&mut self.unread) {
                 self.read(n, true);
             }
-            if self.dispatcher.room.is_limited() && self.dispatcher.evict_more() {
+            // Also without a limit: it may have been taken away while clients waited.
+            if self.dispatcher.evict_more() {
                 self.resume();
             }
             let now_us = clock::now_us();
